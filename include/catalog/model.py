@@ -1,0 +1,213 @@
+"""What the platform is: the models of a catalog directory, one a file kind. No arithmetic, no I/O."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from include.values import Duration, Instant
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,39}$", description="lower case, digits and dashes, 2 to 40 characters")]
+
+
+class Entry(BaseModel):
+    """Something written in the catalog: frozen, unknown fields refused, field docs kept for editors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+# ---- platform.yaml ---------------------------------------------------------------------------------------------
+
+
+class Region(Entry):
+    name: Name
+    failure_domain: Name
+    """What fails together. Two copies in one failure domain count as one."""
+
+
+class Cloud(Entry):
+    regions: list[Region] = Field(min_length=1)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The cloud's own settings (sandbox network, restore host …), read by its room."""
+
+
+class Tier(Entry):
+    rpo: Duration
+    """The most data, in time, that may be lost."""
+    rto: Duration
+    """The longest time from the decision to the first passed business question."""
+    drill_every: Duration
+    verify_every: Duration = timedelta(days=1)
+    backup_every: Duration = timedelta(days=1)
+    """How often a full recovery point is due. A point older than this is stale even when its log reaches today."""
+    retention: Duration = timedelta(days=7)
+    """How far back recovery points must reach, or be set to be kept."""
+    copy_within: Duration = timedelta(days=1)
+    """The oldest the copy in another failure domain may be."""
+    proof_expires_after: Duration | None = None
+    """When a passed drill stops being proof. Default: twice `drill_every`."""
+    drill_cost_cap: Decimal = Decimal("5.00")
+    """The most one drill may cost, in the platform's currency."""
+    blocks_release: bool = False
+
+
+class Blackout(Entry):
+    name: Name
+    starts: Instant
+    ends: Instant
+    verbs: list[Literal["verify_backups", "drill_restores", "replay_queues", "fail_over_regions", "suspend_environments"]]
+    tiers: list[Name] = Field(default_factory=list)
+    """Empty: all tiers."""
+    reason: str
+    may_override: list[Name] = Field(default_factory=list)
+    """People who may run a drill inside the window, each with a reason that goes into the record."""
+
+
+class Person(Entry):
+    name: Name
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    teams: list[Name] = Field(default_factory=list)
+    pager: str | None = None
+    """An Apprise URL's connection id, never the URL with its token."""
+
+
+class EvidenceStore(Entry):
+    name: Name
+    url: str
+    """An fsspec URL: a folder, ``s3://…``, ``gs://…``, ``abfs://…``."""
+    failure_domain: Name
+    connection: str | None = None
+
+
+class Platform(Entry):
+    """platform.yaml: what holds for the whole platform."""
+
+    name: Name
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    clouds: dict[str, Cloud]
+    tiers: dict[Name, Tier]
+    blackouts: list[Blackout] = Field(default_factory=list)
+    people: list[Person] = Field(min_length=1)
+    evidence: list[EvidenceStore] = Field(min_length=1)
+    trusted_keys: list[str] = Field(default_factory=list)
+    """Ed25519 public keys (hex) whose seals count. A seal by any other key is shown as UNTRUSTED."""
+
+
+# ---- services/*.yaml -------------------------------------------------------------------------------------------
+
+
+class Question(Entry):
+    """A business question: one SELECT that gives one value, and the relation its answer must satisfy."""
+
+    name: str
+    sql: str
+    expect: Literal["=", "!=", "<", "<=", ">", ">="] = "="
+    value: int | Decimal | str | bool = 0
+    digest: bool = False
+    """The expected value is the digest signed when the backup was made, not `value`. The SQL may use :as_of."""
+
+
+class Validation(Entry):
+    expectations: str | None = None
+    """A Great Expectations suite in YAML, relative to the service's file."""
+    questions: list[Question] = Field(default_factory=list)
+    statement_timeout: Duration = timedelta(seconds=60)
+
+
+class Datastore(Entry):
+    """What every database has, wherever it runs. Each cloud's room adds its own fields in a subclass."""
+
+    name: Name
+    cloud: str
+    region: Name
+    engine: Literal["postgresql"] = "postgresql"
+    database: str
+    business_time: str
+    """One SELECT that gives the newest committed business timestamp (timestamptz). RPO is measured with it."""
+    size_hint_gb: Decimal = Decimal("1")
+    """For forecasts until the first measurement."""
+    encrypted: bool = False
+    """The store of its backups must be encrypted."""
+    validation: Validation = Field(default_factory=Validation)
+
+
+class Queue(Entry):
+    name: Name
+    cloud: str
+    region: Name
+    kind: str
+    dead_letter: str | None = None
+
+
+class Traffic(Entry):
+    """How users reach the service: read by failover drills."""
+
+    hostname: str
+    primary: Name
+    standby: Name | None = None
+
+
+class Requests(Entry):
+    """Who may ask for a drill of this service by hand, and who may keep a sandbox."""
+
+    may_drill: list[Name] = Field(default_factory=list)
+    """People or teams. Empty: anyone whom Airflow lets trigger the DAG."""
+    may_keep: list[Name] = Field(default_factory=list)
+
+
+class Service(Entry):
+    """services/NAME.yaml: one service of the business."""
+
+    service: Name
+    description: str = ""
+    tier: Name
+    owner: Name
+    """A team: at least one person of platform.yaml is in it."""
+    environment: Name = "production"
+    tenants: list[Name] = Field(default_factory=list)
+    depends_on: list[Name] = Field(default_factory=list)
+    datastores: list[Any] = Field(default_factory=list)
+    """Items of the clouds' own datastore models (a union by `cloud`, built by `include.catalog.load`)."""
+    queues: list[Queue] = Field(default_factory=list)
+    traffic: list[Traffic] = Field(default_factory=list)
+    requests: Requests = Field(default_factory=Requests)
+
+
+# ---- tenants.yaml, environments/*.yaml, rates.yaml ----------------------------------------------------------------
+
+
+class Tenant(Entry):
+    name: Name
+    tenant_class: Literal["shared", "dedicated", "regulated"] = Field(alias="class")
+    region: Name | None = None
+    """Regulated tenants' data is restored only here and cannot be kept."""
+    contacts: list[str] = Field(default_factory=list)
+
+
+class Environment(Entry):
+    """environments/NAME.yaml"""
+
+    environment: Name
+    production: bool = False
+    owner: Name
+    cloud: str | None = None
+
+
+class Rate(Entry):
+    """What a restore costs on one cloud, in the platform's currency."""
+
+    compute_per_hour: Decimal = Decimal("0")
+    storage_per_gb_month: Decimal = Decimal("0")
+    transfer_per_gb: Decimal = Decimal("0")
+
+
+class Rates(Entry):
+    """rates.yaml: prices for forecasts and caps. The bill settles them later."""
+
+    rates: dict[str, Rate]
+    """By cloud."""
+    source: str
+    as_of: datetime | None = None

@@ -1,0 +1,35 @@
+"""The dispatch table of clouds. A new cloud is one folder and one line here.
+
+Each room below is a package that gives:
+
+``Datastore``        its subclass of `include.catalog.model.Datastore`, with ``cloud: Literal["…"]`` (module ``settings``; no SDK import)
+``CONNECTION_TYPE``  the Airflow connection type whose hook gives its clients
+``backup_source``    ``(clients) -> include.recovery.contracts.BackupSource``
+``database_restore`` ``(clients) -> include.recovery.contracts.DatabaseRestore``
+
+The rooms are imported when they are asked for, so that the SDK of a cloud that a platform does not use is never loaded.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from include.recovery.contracts import CloudRoom
+
+CLOUDS: dict[str, str] = {
+    "selfhosted": "include.clouds.selfhosted",
+}
+
+
+def room(cloud: str) -> CloudRoom:
+    """The room of one cloud. Raises KeyError naming the known ones."""
+    if cloud not in CLOUDS:
+        raise KeyError(f"no cloud named {cloud!r}; known: {', '.join(sorted(CLOUDS))}")
+    return cast("CloudRoom", import_module(CLOUDS[cloud]))
+
+
+def datastore_models() -> tuple[Any, ...]:
+    """The datastore model of every cloud, for the catalog's union. Imports settings only, never an SDK."""
+    return tuple(import_module(f"{path}.settings").Datastore for path in CLOUDS.values())

@@ -1,0 +1,90 @@
+"""What a cloud must fill for recovery. Adapters translate; retries, deadlines, thresholds and arithmetic live elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from include.catalog.model import Datastore
+from include.recovery.model import Access, Check, Inspection, Lease, Owned, PlanItem, RecoveryPoint, Sandbox, Survey
+
+
+class Unsupported(Exception):
+    """A capability that this cloud lacks. Shown as `unsupported`, never skipped in silence."""
+
+
+class Transient(Exception):
+    """The control plane could not answer now (throttled, down, timed out). The action is unknown, not failed: look again."""
+
+
+class BackupSource(Protocol):
+    """Reads recovery points. Never writes, except under `spoil`'s own scratch."""
+
+    def survey(self, datastores: Mapping[str, Datastore], now: datetime) -> Survey:
+        """One batched look at the datastores (by id) of one account and region. Calls grow with pages, not datastores.
+
+        One unreadable datastore must not hide the others: it goes to `Survey.unreadable`.
+        """
+        ...
+
+    def inspect(self, datastore: Datastore, point: RecoveryPoint, cursor: Mapping[str, Any] | None, *, full: bool) -> Inspection:
+        """A deep look at one point: manifest, log continuity, store. `cursor` is the last look's; `full` ignores it."""
+        ...
+
+    def spoil(self, datastore: Datastore, point: RecoveryPoint) -> AbstractContextManager[RecoveryPoint]:
+        """A known-bad version of a good point, for the canary; removed on exit. The original is not touched."""
+        ...
+
+    def discover(self) -> Sequence[Mapping[str, Any]]:
+        """What is there: a draft of datastore entries, for `drillyard catalog discover`."""
+        ...
+
+
+class DatabaseRestore(Protocol):
+    """Makes, watches and ends sandboxes. Every call returns at once; every call may be repeated.
+
+    A sandbox is found by its derived name, so a retry re-attaches to what an earlier try started.
+    """
+
+    def preflight(self, datastore: Datastore, point: RecoveryPoint, item: PlanItem) -> Sequence[Check]:
+        """Permissions, space, versions, keys, isolation: what would make the restore fail or be unsafe. Creates nothing."""
+        ...
+
+    def find(self, name: str, datastore: Datastore) -> Sandbox | None:
+        """The sandbox of that name, or None. Raises Transient when it cannot be known."""
+        ...
+
+    def create(self, datastore: Datastore, point: RecoveryPoint, item: PlanItem, lease: Lease) -> Sandbox:
+        """Start the restore and mark what is made with the lease. Repeating it finds what is there."""
+        ...
+
+    def secure(self, name: str, datastore: Datastore, secret: str) -> Sequence[Check]:
+        """Rotate passwords, disable logins, cut every way out, before the first connection. One check a measure.
+
+        `secret` seeds the passwords (HMAC over sandbox name and role), so no password is stored anywhere.
+        """
+        ...
+
+    def access(self, name: str, datastore: Datastore, secret: str) -> Access:
+        """How to connect to a secured sandbox."""
+        ...
+
+    def discard(self, name: str, datastore: Datastore, lease: Lease) -> None:
+        """Ask for its end. Refuses, with an error, what does not carry the lease's mark. Repeating it is harmless."""
+        ...
+
+    def inventory(self, datastores: Sequence[Datastore]) -> Sequence[Owned]:
+        """Everything that carries our mark where these datastores' sandboxes are made."""
+        ...
+
+
+class CloudRoom(Protocol):
+    """What `include.clouds.room` gives: the module of one cloud."""
+
+    CONNECTION_TYPE: str
+
+    def backup_source(self, clients: Any) -> BackupSource: ...
+
+    def database_restore(self, clients: Any) -> DatabaseRestore: ...
