@@ -3,9 +3,10 @@
 Each room below is a package that gives:
 
 ``Datastore``        its subclass of `include.catalog.model.Datastore`, with ``cloud: Literal["…"]`` (module ``settings``; no SDK import)
+``SETTINGS``         the model of ``clouds.NAME.settings`` in platform.yaml (module ``settings``)
 ``CONNECTION_TYPE``  the Airflow connection type whose hook gives its clients
-``backup_source``    ``(clients) -> include.recovery.contracts.BackupSource``
-``database_restore`` ``(clients) -> include.recovery.contracts.DatabaseRestore``
+``backup_source``    ``(clients, settings) -> include.recovery.contracts.BackupSource``
+``database_restore`` ``(clients, settings) -> include.recovery.contracts.DatabaseRestore``
 
 The rooms are imported when they are asked for, so that the SDK of a cloud that a platform does not use is never loaded.
 """

@@ -37,8 +37,8 @@ class BackupSource(Protocol):
         """A known-bad version of a good point, for the canary; removed on exit. The original is not touched."""
         ...
 
-    def discover(self) -> Sequence[Mapping[str, Any]]:
-        """What is there: a draft of datastore entries, for `drillyard catalog discover`."""
+    def discover(self, datastores: Mapping[str, Datastore]) -> Sequence[Mapping[str, Any]]:
+        """What is there and not among the catalogued datastores (by id): drafts of datastore entries."""
         ...
 
 
@@ -81,10 +81,14 @@ class DatabaseRestore(Protocol):
 
 
 class CloudRoom(Protocol):
-    """What `include.clouds.room` gives: the module of one cloud."""
+    """What `include.clouds.room` gives: the module of one cloud.
+
+    `clients` comes from the plugin (hooks) or from `include.connections` (no Airflow); `settings` is the cloud's part of
+    platform.yaml, validated by the model `SETTINGS` of the room's module ``settings``.
+    """
 
     CONNECTION_TYPE: str
 
-    def backup_source(self, clients: Any) -> BackupSource: ...
+    def backup_source(self, clients: Any, settings: Any) -> BackupSource: ...
 
-    def database_restore(self, clients: Any) -> DatabaseRestore: ...
+    def database_restore(self, clients: Any, settings: Any) -> DatabaseRestore: ...

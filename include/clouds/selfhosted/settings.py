@@ -71,3 +71,6 @@ class RestoreHost(Entry):
     shown as a check, where the kernel does not allow it. Always: no TCP, a Unix socket in a private folder."""
     max_ready: str = "30m"
     """How long a restored server may take to accept connections before the drill fails."""
+
+
+SETTINGS = RestoreHost
