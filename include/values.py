@@ -6,12 +6,14 @@ import hashlib
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(r"(?:\d+[smhdw])+")
+_DURATION = re.compile(r"(?:\d+[smhdw])*(?:\d+\.\d{1,6}s)?")
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
 class Frozen(BaseModel):
@@ -29,21 +31,26 @@ def parse_duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
     text = str(value).strip()
-    if not _DURATION.fullmatch(text):
+    if not text or not _DURATION.fullmatch(text):
         raise ValueError(f"{value!r} is not a duration; write a number and s, m, h, d or w, for example 15m or 1h30m")
-    return timedelta(seconds=sum(int(n) * _UNITS[u] for n, u in re.findall(r"(\d+)([smhdw])", text)))
+    micros = sum(round(Decimal(n) * _UNITS[u] * 1_000_000) for n, u in _PART.findall(text))
+    return timedelta(microseconds=micros)
 
 
 def format_duration(value: timedelta) -> str:
-    """The shortest exact text that `parse_duration` reads back, rounded to seconds."""
-    rest = round(value.total_seconds())
-    if rest <= 0:
-        return "0s"
+    """The text that `parse_duration` reads back exactly: ``1h30m``, ``3.421s``. Raises ValueError for a negative one."""
+    if value < timedelta(0):
+        raise ValueError(f"a duration cannot be negative: {value}")
+    rest, micros = value.days * 86400 + value.seconds, value.microseconds
     parts = []
-    for unit in ("w", "d", "h", "m", "s"):
+    for unit in ("w", "d", "h", "m"):
         count, rest = divmod(rest, _UNITS[unit])
         if count:
             parts.append(f"{count}{unit}")
+    if micros:
+        parts.append(f"{rest}.{micros:06d}".rstrip("0") + "s")
+    elif rest or not parts:
+        parts.append(f"{rest}s")
     return "".join(parts)
 
 

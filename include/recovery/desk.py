@@ -1,0 +1,111 @@
+"""What every step of a drill needs in its hands, opened once a task: catalog, ledger, evidence, one cloud's adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include import clouds
+from include.catalog.model import Datastore, Service, Tier
+from include.connections import Connections, from_environment
+from include.recovery.model import Check, Outcome
+
+if TYPE_CHECKING:
+    from include.catalog.load import Loaded
+    from include.evidence.stores import Stores
+    from include.ledger import Ledger
+    from include.recovery.contracts import BackupSource, DatabaseRestore
+
+LEDGER_CONNECTION = "drillyard_ledger"
+SANDBOX_CONNECTION = "drillyard_sandbox"
+SEALING_CONNECTION = "drillyard_sealing_key"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Open handles for the drills of one cloud. Never serialised."""
+
+    cloud: str
+    loaded: Loaded
+    ledger: Ledger
+    stores: Stores
+    source: BackupSource
+    restore: DatabaseRestore
+    secret: str
+    doubles: tuple[str, ...] = ()
+    """What of this cloud is a double here (the lab's), said so in every record."""
+
+    def service(self, name: str) -> Service:
+        """Raises LookupError with the reason when the service is not usable."""
+        services = self.loaded.catalog.services
+        if name not in services:
+            reason = self.loaded.broken.get(name, "it is not in the catalog")
+            raise LookupError(f"service {name!r} cannot be drilled: {reason}")
+        return services[name]
+
+    def datastore(self, service: str, name: str) -> Datastore:
+        """Raises LookupError when the catalog no longer names it."""
+        found: Datastore | None = next((d for d in self.service(service).datastores if d.name == name), None)
+        if found is None:
+            raise LookupError(f"the catalog no longer names datastore {name!r} of service {service!r}")
+        return found
+
+    def tier(self, service: str) -> Tier:
+        return self.loaded.catalog.platform.tiers[self.service(service).tier]
+
+    def datastores(self, region: str | None = None) -> dict[str, Datastore]:
+        """This cloud's datastores by id (``service/datastore``), of one region or of all."""
+        return {
+            f"{service.service}/{datastore.name}": datastore
+            for service in self.loaded.catalog.services.values()
+            for datastore in service.datastores
+            if datastore.cloud == self.cloud and region in (None, datastore.region)
+        }
+
+
+def room_settings(loaded: Loaded, cloud: str) -> Any:
+    """The cloud's settings from platform.yaml in the room's own model, or None where the room has none."""
+    from importlib import import_module
+
+    model = getattr(import_module(f"{clouds.CLOUDS[cloud]}.settings"), "SETTINGS", None)
+    declared = loaded.catalog.platform.clouds.get(cloud)
+    return model.model_validate(declared.settings) if model is not None and declared is not None else None
+
+
+def open_desk(cloud: str, connections: Connections = from_environment, clients: Any = None) -> Desk:
+    """Open everything for one cloud. `clients`: what the cloud's room wants; the connections themselves by default.
+
+    Raises CatalogError, LookupError (a connection that is missing, by name) or OperationalError (ledger down).
+    """
+    from include.catalog.load import load
+    from include.evidence.stores import open_stores
+    from include.ledger import open_ledger
+    from include.settings import platform_dir
+
+    loaded = load(platform_dir())
+    room = clouds.room(cloud)
+    settings = room_settings(loaded, cloud)
+    handed = connections if clients is None else clients
+    return Desk(
+        cloud=cloud,
+        loaded=loaded,
+        ledger=open_ledger(ledger_url(connections)),
+        stores=open_stores(loaded.catalog.platform.evidence),
+        source=room.backup_source(handed, settings),
+        restore=room.database_restore(handed, settings),
+        secret=connections(SANDBOX_CONNECTION).password or "",
+    )
+
+
+def ledger_url(connections: Connections) -> str:
+    """The ledger's SQLAlchemy URL from its connection."""
+    from sqlalchemy.engine import URL
+
+    info = connections(LEDGER_CONNECTION)
+    url = URL.create("postgresql+psycopg2", info.login, info.password, info.host, info.port, info.schema_name)
+    return url.render_as_string(hide_password=False)
+
+
+def failed(name: str, layer: str, detail: str) -> Check:
+    """A check that failed, with what is wrong, where, and what to do next."""
+    return Check(name=name, layer=layer, outcome=Outcome.FAILED, detail=detail)

@@ -1,0 +1,185 @@
+"""The steps of a restore drill. Each may be repeated after a crash, and continues where the journal and the cloud say.
+
+`begin` → `watch` … → `secure` → `validate` → `leases.close` → `conclude`. Tasks, the command line and the cold kit call them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.recovery.journal import Journal
+from include.recovery import leases, measures
+from include.recovery.model import Check, Outcome, PlanItem, RecoveryPoint, Sandbox, Status
+from include.recovery.naming import sandbox_name
+from include.recovery.targets import NoPoint, choose_point
+from include.values import format_duration, utcnow
+
+if TYPE_CHECKING:
+    from include.recovery.desk import Desk
+
+
+class Halted(Exception):
+    """The drill must not go on: held by the plan, stopped by a person, refused by preflight, failed or too late.
+
+    The journal already has the reason; closing and the record follow.
+    """
+
+
+def _halt(journal: Journal, name: str, layer: str, detail: str, outcome: Outcome = Outcome.FAILED) -> Halted:
+    journal.add_checks([Check(name=name, layer=layer, outcome=outcome, detail=detail)])
+    return Halted(detail)
+
+
+def heed_stop(desk: Desk, journal: Journal) -> None:
+    """Raise Halted when somebody has stopped everything. An unreadable ledger raises too: when in doubt, no drill."""
+    stop = desk.ledger.stopped()
+    if stop is not None:
+        raise _halt(
+            journal,
+            "global-stop",
+            "preflight",
+            f"stopped by {stop.by} at {stop.at.isoformat()}: {stop.reason}; `drillyard resume` lets drills run again",
+            Outcome.UNKNOWN,
+        )
+
+
+def begin(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> Sandbox:
+    """Decide, choose the point, check that it is safe, open the lease, start the restore. Returns at once.
+
+    A repeated call re-attaches to the sandbox that is there. Raises Halted, or Transient when the cloud cannot answer.
+    """
+    journal = Journal(desk.ledger, item, clock)
+    journal.note("decided", item.model_dump(mode="json"), key="decided")
+    if item.held:
+        raise _halt(journal, "held", "preflight", item.held, Outcome.UNKNOWN)
+    heed_stop(desk, journal)
+    datastore = desk.datastore(item.service, item.datastore)
+    name = sandbox_name(item.drill_id)
+    leases.end_superseded(desk, item, journal)
+    lease = desk.ledger.lease(item.drill_id)
+    if lease is not None and lease.closed_at is None:
+        found = desk.restore.find(name, datastore)
+        if found is not None and found.status is not Status.FAILED:
+            journal.note("re-attached", {"sandbox": name, "status": found.status})
+            return found
+    with journal.phase("choose"):
+        point = _choose(desk, item, journal)
+    with journal.phase("preflight"):
+        checks = desk.restore.preflight(datastore, point, item)
+        journal.add_checks(checks)
+        refused = [c for c in checks if c.outcome is Outcome.FAILED]
+        if refused:
+            raise Halted("; ".join(c.detail or c.name for c in refused))
+    with journal.phase("create"):
+        lease = leases.open_for(desk, item, name, journal)
+        sandbox = desk.restore.create(datastore, point, item, lease)
+        journal.note("created", {"sandbox": name}, key="created")
+    return sandbox
+
+
+def _choose(desk: Desk, item: PlanItem, journal: Journal) -> RecoveryPoint:
+    survey = desk.source.survey({item.datastore_id: desk.datastore(item.service, item.datastore)}, journal.clock())
+    unreadable = survey.unreadable.get(item.datastore_id)
+    if unreadable:
+        raise _halt(journal, "recovery-point", "preflight", f"its backups cannot be read: {unreadable}", Outcome.UNKNOWN)
+    try:
+        point = choose_point(survey.points.get(item.datastore_id, ()), item.target)
+    except NoPoint as error:
+        raise _halt(journal, "recovery-point", "preflight", str(error)) from None
+    journal.note("point", point.model_dump(mode="json"))
+    return point
+
+
+def watch(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> Sandbox:
+    """One look at the sandbox. Running past the longest allowed time or the cost cap, or a stop, raises Halted."""
+    journal = Journal(desk.ledger, item, clock)
+    heed_stop(desk, journal)
+    sandbox = desk.restore.find(sandbox_name(item.drill_id), desk.datastore(item.service, item.datastore))
+    if sandbox is None:
+        raise _halt(
+            journal, "restore-ready", "preflight", "the sandbox vanished while it was being restored; look who deleted it"
+        )
+    if sandbox.status is Status.FAILED:
+        raise _halt(journal, "restore-ready", "database", f"the restored server never became ready: {sandbox.detail}")
+    decided = journal.first("decided")
+    elapsed = clock() - (decided[0] if decided else item.planned_at)
+    if sandbox.status is not Status.SUCCEEDED:
+        if elapsed > leases.longest(item):
+            limit = format_duration(leases.longest(item))
+            raise _halt(journal, "restore-ready", "database", f"not ready after {limit} ({sandbox.detail or sandbox.status})")
+        _heed_cap(item, elapsed, journal)
+    return sandbox
+
+
+def _heed_cap(item: PlanItem, elapsed: timedelta, journal: Journal) -> None:
+    """Stop a drill whose cost so far, by the forecast's own price per second, has passed its cap."""
+    from include.recovery.forecast import cost_so_far
+
+    spent = cost_so_far(item.forecast, elapsed)
+    if spent > item.forecast.cap:
+        cap = f"{item.forecast.cap} {item.forecast.currency}"
+        raise _halt(journal, "cost-cap", "target", f"stopped at {spent} {item.forecast.currency}: above the cap of {cap}")
+
+
+def secure(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> None:
+    """Note how the restore went, then make the server harmless before anybody connects. Raises Halted when it is not."""
+    journal = Journal(desk.ledger, item, clock)
+    datastore = desk.datastore(item.service, item.datastore)
+    sandbox = watch(desk, item, clock)
+    journal.note("restored", {"phases": sandbox.phases}, key="restored")
+    journal.add_checks([Check(name="restore-ready", layer="database", outcome=Outcome.PASSED, measured=_spelled(sandbox.phases))])
+    with journal.phase("secure"):
+        checks = desk.restore.secure(sandbox.name, datastore, desk.secret)
+        journal.add_checks(checks)
+    unsafe = [c for c in checks if c.outcome in (Outcome.FAILED, Outcome.UNKNOWN)]
+    if unsafe:
+        raise Halted("not harmless: " + "; ".join(c.detail or c.name for c in unsafe))
+
+
+def _spelled(phases: dict[str, float]) -> str:
+    return ", ".join(f"{name} {seconds:.1f}s" for name, seconds in phases.items())
+
+
+def validate(desk: Desk, item: PlanItem, docs: Path | None, clock: Callable[[], datetime] = utcnow) -> None:
+    """Measure and judge: business questions (they stop the RTO clock), RPO, PostgreSQL's own checks, expectations."""
+    from include.recovery import expectations, validation
+
+    journal = Journal(desk.ledger, item, clock)
+    datastore = desk.datastore(item.service, item.datastore)
+    access = desk.restore.access(sandbox_name(item.drill_id), datastore, desk.secret)
+    rules = datastore.validation
+    timeout = round(rules.statement_timeout.total_seconds() * 1000)
+    point = journal.point()
+    digests, untrusted = signed_digests(desk, item, point)
+    journal.add_checks(untrusted)
+    heed_stop(desk, journal)
+    with journal.phase("questions"), validation.connect(access, timeout_ms=timeout) as connection:
+        answers = validation.ask_all(connection, rules, digests, lambda: journal.note("answered", key="answered"))
+        journal.add_checks(answers)
+        newest = validation.newest_business_time(connection, datastore.business_time)
+    measures.measure(journal, item, newest)
+    heed_stop(desk, journal)
+    with journal.phase("database"), validation.connect(access, admin=True, timeout_ms=10 * timeout) as connection:
+        journal.add_checks(validation.check_database(connection, rules, digests))
+    heed_stop(desk, journal)
+    if rules.expectations:
+        with journal.phase("expectations"):
+            suite = expectations.read_suite(desk.loaded.base / "services" / rules.expectations)
+            journal.add_checks(expectations.run_suite(access, suite, item.drill_id, docs))
+    journal.note("validated", key="validated")
+
+
+def signed_digests(desk: Desk, item: PlanItem, point: RecoveryPoint | None) -> tuple[dict[str, object] | None, list[Check]]:
+    """The digests that were signed with the backup, when their signature is by a trusted key; and what is wrong with them."""
+    from include.recovery import digests
+
+    document = (point.facts if point else {}).get("digests")
+    if not document:
+        return None, []
+    try:
+        return digests.of(document, item.datastore_id, desk.loaded.catalog.platform.trusted_keys), []
+    except ValueError as error:
+        return None, [Check(name="digest-signature", layer="business", outcome=Outcome.FAILED, detail=str(error))]

@@ -1,0 +1,71 @@
+"""A drill's journal: what happened, in order, kept in the ledger so that a killed drill tells its story to the next try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from include.evidence.record import Phase
+from include.recovery.model import Check, PlanItem, RecoveryPoint
+from include.values import utcnow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from include.ledger import Ledger
+
+
+class Journal:
+    """The journal of one drill. Every `note` with a key is written once however often it is repeated."""
+
+    def __init__(self, ledger: Ledger, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> None:
+        self.ledger, self.item, self.clock = ledger, item, clock
+
+    def note(self, event: str, body: dict[str, Any] | None = None, key: str | None = None) -> None:
+        """Append one event. With a key, the first one stays."""
+        self.ledger.append(self.item.drill_id, event, self.clock(), body or {}, key=key)
+
+    def events(self, event: str) -> list[tuple[datetime, dict[str, Any]]]:
+        """The events of one kind with their instants, oldest first."""
+        return [(entry.at, entry.body) for entry in self.ledger.journal(self.item.drill_id) if entry.event == event]
+
+    def first(self, event: str) -> tuple[datetime, dict[str, Any]] | None:
+        return next(iter(self.events(event)), None)
+
+    @contextmanager
+    def phase(self, name: str, note: str = "") -> Iterator[None]:
+        """Time a phase. One that is cut off (killed, raised) keeps its beginning and has no end."""
+        self.note("phase-started", {"phase": name, "note": note})
+        yield
+        self.note("phase-ended", {"phase": name})
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Every phase in order; a second try of one appears again."""
+        phases: list[Phase] = []
+        for entry in self.ledger.journal(self.item.drill_id):
+            if entry.event == "phase-started":
+                phases.append(Phase(name=entry.body["phase"], started=entry.at, note=entry.body.get("note", "")))
+            elif entry.event == "phase-ended":
+                for index in range(len(phases) - 1, -1, -1):
+                    if phases[index].name == entry.body["phase"] and phases[index].ended is None:
+                        phases[index] = phases[index].model_copy(update={"ended": entry.at})
+                        break
+        return tuple(phases)
+
+    def add_checks(self, checks: Sequence[Check]) -> None:
+        for check in checks:
+            self.note("check", check.model_dump(mode="json"))
+
+    def checks(self) -> tuple[Check, ...]:
+        """The newest outcome of every check, in the order in which they first appeared."""
+        newest: dict[str, Check] = {}
+        for _, body in self.events("check"):
+            check = Check.model_validate(body)
+            newest[check.name] = check
+        return tuple(newest.values())
+
+    def point(self) -> RecoveryPoint | None:
+        chosen = self.events("point")
+        return RecoveryPoint.model_validate(chosen[-1][1]) if chosen else None

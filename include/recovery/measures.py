@@ -1,0 +1,43 @@
+"""RPO and RTO of a drill, from instants and data. Pure, but for writing what was measured to the journal."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from include.recovery.journal import Journal
+from include.recovery.model import Check, Outcome, PlanItem
+from include.values import format_duration
+
+
+def measure(journal: Journal, item: PlanItem, newest: datetime | str) -> None:
+    """RTO: decision to first passed question. RPO: reference time minus the newest committed business timestamp.
+
+    The reference is the target's time, or the decision when the latest state was asked for.
+    """
+    decided, answered = journal.first("decided"), journal.first("answered")
+    if decided is None or answered is None:
+        detail = "no business question passed, so nobody knows when the service would have been back"
+        journal.add_checks([Check(name="rto", layer="target", outcome=Outcome.UNKNOWN, detail=detail)])
+    else:
+        journal.add_checks([_against("rto", answered[0] - decided[0], item.rto)])
+    if isinstance(newest, str):
+        journal.add_checks([Check(name="rpo", layer="target", outcome=Outcome.UNKNOWN, detail=newest)])
+    elif item.target.point_id is not None:
+        detail = "an older recovery point was asked for by name, so its age says nothing of the RPO"
+        journal.add_checks([Check(name="rpo", layer="target", outcome=Outcome.UNSUPPORTED, detail=detail)])
+    else:
+        reference = item.target.time or (decided[0] if decided else item.planned_at)
+        journal.add_checks([_against("rpo", max(reference - newest, timedelta(0)), item.rpo)])
+
+
+def _against(name: str, measured: timedelta, target: timedelta) -> Check:
+    passed = measured <= target
+    detail = "" if passed else f"{name.upper()} missed by {format_duration(measured - target)}"
+    return Check(
+        name=name,
+        layer="target",
+        outcome=Outcome.PASSED if passed else Outcome.FAILED,
+        measured=f"{measured.total_seconds():.3f}s",
+        threshold=format_duration(target),
+        detail=detail,
+    )
