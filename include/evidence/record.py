@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -13,12 +11,6 @@ from include.recovery.model import Check, Forecast, Lease, RecoveryPoint, Reques
 from include.values import Duration, Frozen, Instant
 
 SCHEMA_VERSION = 1
-
-
-def record_id(at: datetime, kind: str, subject: str) -> str:
-    """``20261123T140000.123456Z-KIND-SUBJECT``: sorts by time, safe as a file name; `subject` keeps letters, digits, . and -."""
-    stamp = at.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return f"{stamp}-{kind}-{re.sub(r'[^A-Za-z0-9.-]+', '-', subject)}"
 
 
 class Phase(Frozen):

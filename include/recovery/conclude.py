@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from include.evidence.record import DrillRecord, record_id
+from include.evidence.naming import new_record_id
+from include.evidence.record import DrillRecord
 from include.recovery import verification
 from include.recovery.journal import Journal
-from include.recovery.model import Check, Outcome, PlanItem, Verdict
+from include.recovery.model import Check, Outcome, PlanItem
 from include.values import utcnow
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def conclude(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow)
     if decided is None or concluded is None:
         raise RuntimeError(f"the ledger lost the journal of drill {item.drill_id} while its record was being written")
     record = _build(desk, item, journal, decided[0], concluded[0])
-    desk.stores.write_record(record)
-    desk.ledger.project(record)
+    desk.write(record)
     return record
 
 
@@ -40,7 +40,7 @@ def _build(desk: Desk, item: PlanItem, journal: Journal, decided: datetime, at: 
     by_name = {check.name: check for check in checks}
     kept = journal.first("kept")
     return DrillRecord(
-        record_id=record_id(at, "drill", item.drill_id),
+        record_id=new_record_id("drill", item.drill_id, at),
         written_at=at,
         drill_id=item.drill_id,
         service=item.service,
@@ -88,7 +88,3 @@ def _seconds(check: Check | None) -> timedelta | None:
     if check is None or check.measured is None:
         return None
     return timedelta(seconds=float(check.measured.removesuffix("s")))
-
-
-def green(record: DrillRecord) -> bool:
-    return record.verdict is Verdict.PASSED

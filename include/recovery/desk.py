@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include import clouds
 from include.catalog.model import Datastore, Service, Tier
 from include.connections import Connections, from_environment
-from include.recovery.model import Check, Outcome
 
 if TYPE_CHECKING:
     from include.catalog.load import Loaded
+    from include.evidence.record import Record
     from include.evidence.stores import Stores
     from include.ledger import Ledger
     from include.recovery.contracts import BackupSource, DatabaseRestore
+
+log = logging.getLogger(__name__)
 
 LEDGER_CONNECTION = "drillyard_ledger"
 SANDBOX_CONNECTION = "drillyard_sandbox"
@@ -55,21 +58,18 @@ class Desk:
 
     def datastores(self, region: str | None = None) -> dict[str, Datastore]:
         """This cloud's datastores by id (``service/datastore``), of one region or of all."""
-        return {
-            f"{service.service}/{datastore.name}": datastore
-            for service in self.loaded.catalog.services.values()
-            for datastore in service.datastores
-            if datastore.cloud == self.cloud and region in (None, datastore.region)
-        }
+        found = self.loaded.catalog.datastores().items()
+        return {name: item for name, (_, item) in found if item.cloud == self.cloud and region in (None, item.region)}
 
+    def write(self, record: Record) -> None:
+        """Evidence first, then the ledger. A store that is down is said loudly; the sealing task repairs it or fails.
 
-def room_settings(loaded: Loaded, cloud: str) -> Any:
-    """The cloud's settings from platform.yaml in the room's own model, or None where the room has none."""
-    from importlib import import_module
-
-    model = getattr(import_module(f"{clouds.CLOUDS[cloud]}.settings"), "SETTINGS", None)
-    declared = loaded.catalog.platform.clouds.get(cloud)
-    return model.model_validate(declared.settings) if model is not None and declared is not None else None
+        Raises StoresDown when no store took the record, LedgerUnreachable when the ledger did not: then repeat the step.
+        """
+        written = self.stores.write_record(record)
+        for store, why in written.failures.items():
+            log.error("evidence store %s did not take %s: %s", store, record.record_id, why)
+        self.ledger.project(record)
 
 
 def open_desk(cloud: str, connections: Connections = from_environment, clients: Any = None) -> Desk:
@@ -84,13 +84,13 @@ def open_desk(cloud: str, connections: Connections = from_environment, clients: 
 
     loaded = load(platform_dir())
     room = clouds.room(cloud)
-    settings = room_settings(loaded, cloud)
+    settings = loaded.catalog.settings.get(cloud)
     handed = connections if clients is None else clients
     return Desk(
         cloud=cloud,
         loaded=loaded,
         ledger=open_ledger(ledger_url(connections)),
-        stores=open_stores(loaded.catalog.platform.evidence),
+        stores=open_stores(loaded.catalog.platform.evidence, connections),
         source=room.backup_source(handed, settings),
         restore=room.database_restore(handed, settings),
         secret=connections(SANDBOX_CONNECTION).password or "",
@@ -104,8 +104,3 @@ def ledger_url(connections: Connections) -> str:
     info = connections(LEDGER_CONNECTION)
     url = URL.create("postgresql+psycopg2", info.login, info.password, info.host, info.port, info.schema_name)
     return url.render_as_string(hide_password=False)
-
-
-def failed(name: str, layer: str, detail: str) -> Check:
-    """A check that failed, with what is wrong, where, and what to do next."""
-    return Check(name=name, layer=layer, outcome=Outcome.FAILED, detail=detail)

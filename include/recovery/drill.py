@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.recovery.journal import Journal
 from include.recovery import leases, measures
+from include.recovery.journal import Journal
 from include.recovery.model import Check, Outcome, PlanItem, RecoveryPoint, Sandbox, Status
 from include.recovery.naming import sandbox_name
 from include.recovery.targets import NoPoint, choose_point

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from include.evidence.record import LeaseRecord, record_id
+from include.evidence.naming import new_record_id
+from include.evidence.record import LeaseRecord
 from include.recovery.journal import Journal
 from include.recovery.model import Check, Lease, Outcome, PlanItem
 from include.values import utcnow
@@ -48,7 +49,7 @@ def write_lease(desk: Desk, lease: Lease, event: str, *, by: str, reason: str, a
     """One lease record: evidence first, then the ledger."""
     record = LeaseRecord.model_validate(
         {
-            "record_id": record_id(at, f"lease-{event}", lease.lease_id),
+            "record_id": new_record_id(f"lease-{event}", lease.lease_id, at),
             "written_at": at,
             "event": event,
             "lease": lease,
@@ -56,8 +57,7 @@ def write_lease(desk: Desk, lease: Lease, event: str, *, by: str, reason: str, a
             "reason": reason,
         }
     )
-    desk.stores.write_record(record)
-    desk.ledger.project(record)
+    desk.write(record)
 
 
 def end_superseded(desk: Desk, item: PlanItem, journal: Journal) -> None:
@@ -65,7 +65,7 @@ def end_superseded(desk: Desk, item: PlanItem, journal: Journal) -> None:
     now = journal.clock()
     for lease in desk.ledger.open_leases():
         same = (lease.service, lease.datastore) == (item.service, item.datastore) and lease.lease_id != item.drill_id
-        if not same or lease.adopted_by or kept_until(desk, lease, now):
+        if not same or lease.adopted_by or desk.ledger.kept_until(lease.lease_id, now):
             continue
         desk.restore.discard(lease.sandbox, desk.datastore(item.service, item.datastore), lease)
         write_lease(
@@ -77,13 +77,6 @@ def end_superseded(desk: Desk, item: PlanItem, journal: Journal) -> None:
             at=now,
         )
         journal.note("superseded", {"lease": lease.lease_id, "sandbox": lease.sandbox})
-
-
-def kept_until(desk: Desk, lease: Lease, now: datetime) -> datetime | None:
-    """Until when whoever asked for the drill keeps its sandbox, or None when nobody does (any more)."""
-    kept = [entry.body["until"] for entry in desk.ledger.journal(lease.lease_id) if entry.event == "kept"]
-    until = datetime.fromisoformat(kept[-1]) if kept else None
-    return until if until is not None and until > now else None
 
 
 def close(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> bool:
@@ -129,3 +122,19 @@ def _keep(desk: Desk, item: PlanItem, lease: Lease, journal: Journal) -> bool:
     shorter = lease.model_copy(update={"expires_at": min(until, lease.expires_at)})
     write_lease(desk, shorter, "expired", by=item.request.requested_by, reason=f"kept until {until.isoformat()}", at=now)
     return True
+
+
+def expire_now(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> None:
+    """A person stopped the drill: its lease ends now, so that the reaper discards what it names."""
+    lease = desk.ledger.lease(item.drill_id)
+    if lease is None or lease.closed_at is not None or lease.adopted_by:
+        return
+    now = clock()
+    write_lease(
+        desk,
+        lease.model_copy(update={"expires_at": now}),
+        "expired",
+        by="operator",
+        reason="the task was stopped by hand",
+        at=now,
+    )

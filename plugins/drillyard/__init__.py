@@ -1,0 +1,1 @@
+"""Drillyard's part inside Airflow: operators, triggers, and clients from the providers' hooks."""

@@ -1,0 +1,37 @@
+"""
+### Backup verification
+
+Every night, for each account and region in one batched sweep: a recovery point exists, is young enough against the RPO (also
+by latest restorable time), is whole (manifest, log continuity), has its usual size, a fresh copy in another failure domain,
+and a store that encrypts and retains. A **canary** known to be bad goes through the same checks: if it passes, the night is red.
+
+**Red**: open the `night` task of the region; it names each datastore and check.
+**By hand**: `full` re-reads every file instead of tonight's share.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import CronTriggerTimetable, DeadlineAlert, DeadlineReference, Param, dag
+from drillyard.notices import late
+from drillyard.tasks import plan_sweeps, seal, verify_sweeps
+
+
+@dag(
+    schedule=CronTriggerTimetable("15 1 * * *", timezone="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    params={"full": Param(False, type="boolean", title="Full check", description="Re-read every file of every newest backup.")},
+    doc_md=__doc__,
+    tags=["recovery"],
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
+    deadline=DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(hours=2), callback=late(), name="late"
+    ),
+)
+def verify_backups() -> None:
+    verify_sweeps(plan_sweeps()) >> seal()
+
+
+verify_backups()

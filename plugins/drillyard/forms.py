@@ -1,0 +1,11 @@
+"""What trigger forms suggest: names from a directory listing. Nothing is parsed when Airflow imports a DAG."""
+
+from __future__ import annotations
+
+from include.settings import platform_dir
+
+
+def service_names() -> list[str]:
+    """The stems of the platform's service files, sorted; none when the directory is not there."""
+    folder = platform_dir() / "services"
+    return sorted(path.stem for path in folder.glob("*.yaml") if "." not in path.stem) if folder.is_dir() else []

@@ -1,0 +1,91 @@
+"""The verb `restore`: one base operator, and one operator a cloud that sets its cloud and connection type and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowFailException
+from airflow.sdk import BaseOperator
+
+from drillyard.triggers import SandboxTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class RestoreOperator(BaseOperator):
+    """Restore one planned datastore into a sandbox and make it harmless. Waits in the triggerer; returns the drill id.
+
+    A retry, a second run and a scheduler restart re-attach to the sandbox by its derived name. Stopping the task by hand
+    (`on_kill`) expires the lease, so that the reaper ends what was started.
+
+    :param item: a plan item (`include.recovery.model.PlanItem`) as JSON types; templated, so it may be mapped.
+    :param poll: seconds between two looks at the control plane, at first.
+    """
+
+    cloud: str
+    connection_type: str
+    template_fields: Sequence[str] = ("item",)
+    ui_color = "#d9ead3"
+
+    def __init__(self, *, item: dict[str, Any], poll: float = 0.5, **kwargs: Any) -> None:
+        kwargs.setdefault("map_index_template", "{{ label }}")
+        super().__init__(**kwargs)
+        self.item, self.poll = item, poll
+
+    def execute(self, context: Context) -> str:
+        from drillyard.clients import desk
+        from include.recovery import drill
+        from include.recovery.model import PlanItem
+
+        item = PlanItem.model_validate(self.item)
+        _label(context, item.label)
+        if item.cloud != self.cloud:
+            raise AirflowFailException(f"{type(self).__name__} restores {self.cloud} datastores; {item.label} is on {item.cloud}")
+        try:
+            drill.begin(desk(self.cloud), item)
+        except drill.Halted as halted:
+            raise AirflowFailException(f"{item.label}: {halted}") from None
+        self.defer(trigger=SandboxTrigger(item=self.item, poll=self.poll), method_name="secure")
+        raise AssertionError("defer does not return")
+
+    def secure(self, context: Context, event: dict[str, str]) -> str:
+        """Called back when the sandbox is ready or the drill was halted."""
+        from drillyard.clients import desk
+        from include.recovery import drill
+        from include.recovery.model import PlanItem
+
+        item = PlanItem.model_validate(self.item)
+        _label(context, item.label)
+        if event["status"] == "halted":
+            raise AirflowFailException(f"{item.label}: {event['reason']}")
+        try:
+            drill.secure(desk(self.cloud), item)
+        except drill.Halted as halted:
+            raise AirflowFailException(f"{item.label}: {halted}") from None
+        return item.drill_id
+
+    def on_kill(self) -> None:
+        """A person stopped the task: end the lease now; the reaper discards what it names."""
+        from drillyard.clients import desk
+        from include.recovery import leases
+        from include.recovery.model import PlanItem
+
+        leases.expire_now(desk(self.cloud), PlanItem.model_validate(self.item))
+
+
+def _label(context: Context, label: str) -> None:
+    """What `map_index_template` shows for this mapped task."""
+    context["label"] = label  # type: ignore[typeddict-unknown-key]
+
+
+class SelfHostedRestoreOperator(RestoreOperator):
+    """Restore a self-hosted PostgreSQL from its base backups and WAL, or from a dump, on the restore host."""
+
+    cloud = "selfhosted"
+    connection_type = "postgres"
+
+
+RESTORE_OPERATORS: dict[str, type[RestoreOperator]] = {operator.cloud: operator for operator in (SelfHostedRestoreOperator,)}
+"""By cloud, for the task groups of `drill_restores`."""

@@ -1,0 +1,199 @@
+"""The small tasks around the operators: plan, validate, close, record, verdict, seal, reap. One line of Airflow each.
+
+Heavy imports stay inside the functions: DAG files import this module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.exceptions import AirflowFailException
+from airflow.sdk import Asset, TriggerRule, get_current_context, task, task_group
+
+from drillyard.operators.restore import RESTORE_OPERATORS, RestoreOperator
+from drillyard.operators.verify import VERIFY_OPERATORS, VerifyOperator
+
+EVIDENCE = Asset("drillyard-evidence", uri="drillyard://evidence")
+"""Updated when sealed evidence was added; `publish_readiness` listens."""
+
+
+def _requested() -> tuple[dict[str, Any], str, Any]:
+    """The form's values, who triggered, and the instant that names the request: the same at every try of one run."""
+    context: Any = get_current_context()
+    run = context["dag_run"]
+    by = context["params"].get("requested_by") or getattr(run, "triggering_user_name", None) or "schedule"
+    at = run.logical_date or run.run_after
+    return dict(context["params"]), by, at
+
+
+@task(multiple_outputs=True)
+def plan_drills() -> dict[str, list[dict[str, Any]]]:
+    """What is due or was asked for, by cloud, with forecasts. Fails at once on a service that is not in the catalog."""
+    from drillyard.clients import connection
+    from include.recovery.requests import planned_by_cloud
+
+    params, by, at = _requested()
+    items = planned_by_cloud(connection, params, by, at, scheduled=_scheduled())
+    return {cloud: [item.model_dump(mode="json") for item in items.get(cloud, ())] for cloud in RESTORE_OPERATORS}
+
+
+def _scheduled() -> bool:
+    context: Any = get_current_context()
+    return str(context["dag_run"].run_type) in ("scheduled", "DagRunType.SCHEDULED")
+
+
+def restore_drills(planned: Any) -> list[Any]:
+    """One mapped group a cloud: restore → validate → close → record → verdict for each planned datastore."""
+    return [_drill_group(operator).expand(item=planned[cloud]) for cloud, operator in RESTORE_OPERATORS.items()]
+
+
+def _drill_group(operator: type[RestoreOperator]) -> Any:
+    """The task group of one cloud. Pools keep at most so many restores at once; waiting is done in the triggerer."""
+
+    @task_group(group_id=f"drill_{operator.cloud}")
+    def drill(item: dict[str, Any]) -> None:
+        restored = operator(task_id="restore", item=item, pool=f"{operator.cloud}_restores")
+        validated = validate(item)
+        closed = close(item)
+        recorded = record(item)
+        restored >> validated >> closed >> recorded
+        verdict(item, recorded)
+
+    return drill
+
+
+def _item(raw: dict[str, Any]) -> Any:
+    """The plan item, and its label on the mapped task."""
+    from include.recovery.model import PlanItem
+
+    item = PlanItem.model_validate(raw)
+    get_current_context()["label"] = item.label  # type: ignore[typeddict-unknown-key]
+    return item
+
+
+@task(map_index_template="{{ label }}", retries=0)
+def validate(item: dict[str, Any]) -> None:
+    """Ask the restored database its business questions, then check it by PostgreSQL and Great Expectations."""
+    from drillyard.clients import desk
+    from include.recovery import drill
+    from include.settings import data_docs_dir
+
+    planned = _item(item)
+    try:
+        drill.validate(desk(planned.cloud), planned, data_docs_dir() / planned.drill_id)
+    except drill.Halted as halted:
+        raise AirflowFailException(f"{planned.label}: {halted}") from None
+
+
+@task(map_index_template="{{ label }}", trigger_rule=TriggerRule.ALL_DONE)
+def close(item: dict[str, Any]) -> None:
+    """Discard the sandbox, unless a person keeps it, and prove by inventory that nothing is left."""
+    from drillyard.clients import desk
+    from include.recovery import leases
+
+    planned = _item(item)
+    leases.close(desk(planned.cloud), planned)
+
+
+@task(map_index_template="{{ label }}", trigger_rule=TriggerRule.ALL_DONE)
+def record(item: dict[str, Any]) -> dict[str, str]:
+    """Write the drill's record to every evidence store and to the ledger; returns its id, verdict and summary."""
+    from drillyard.clients import desk
+    from include.recovery.conclude import conclude
+
+    planned = _item(item)
+    written = conclude(desk(planned.cloud), planned)
+    return {"record_id": written.record_id, "verdict": written.verdict.value, "summary": written.summary}
+
+
+@task(map_index_template="{{ label }}", retries=0)
+def verdict(item: dict[str, Any], recorded: dict[str, str]) -> None:
+    """Fail when the drill is not green, with the record's own words: so the run shows it, and alerts fire."""
+    planned = _item(item)
+    if recorded["verdict"] != "passed":
+        raise AirflowFailException("{}: {verdict}: {summary} (evidence {record_id})".format(planned.label, **recorded))
+
+
+@task(multiple_outputs=True)
+def plan_sweeps() -> dict[str, list[dict[str, Any]]]:
+    """One batch for each cloud and region that the catalog uses."""
+    from drillyard.clients import connection
+    from include.recovery.requests import sweeps_by_cloud
+
+    params, _, at = _requested()
+    batches = sweeps_by_cloud(connection, params, at)
+    return {cloud: batches.get(cloud, []) for cloud in VERIFY_OPERATORS}
+
+
+def verify_sweeps(planned: Any) -> list[Any]:
+    """One mapped group a cloud: verify → verdict for each region."""
+    return [_sweep_group(operator).expand(batch=planned[cloud]) for cloud, operator in VERIFY_OPERATORS.items()]
+
+
+def _sweep_group(operator: type[VerifyOperator]) -> Any:
+    @task_group(group_id=f"verify_{operator.cloud}")
+    def sweep(batch: dict[str, Any]) -> None:
+        night(batch, operator(task_id="verify", batch=batch, pool=f"{operator.cloud}_api").output)
+
+    return sweep
+
+
+@task(map_index_template="{{ label }}", retries=0)
+def night(batch: dict[str, Any], verdicts: dict[str, str]) -> None:
+    """Fail when a backup or the canary is not as it must be, naming each."""
+    get_current_context()["label"] = f"{batch['cloud']} {batch['region']}"  # type: ignore[typeddict-unknown-key]
+    wrong = {subject: text for subject, text in verdicts.items() if not text.startswith("passed")}
+    if wrong:
+        raise AirflowFailException("; ".join(f"{subject}: {text}" for subject, text in sorted(wrong.items())))
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE, outlets=[EVIDENCE])
+def seal() -> int:
+    """Chain and sign every record that is not sealed yet. The only task that gets the signing key. Returns the head's number."""
+    from include.recovery.sealing import seal_all
+
+    from drillyard.clients import connection
+
+    return seal_all(connection)
+
+
+@task(map_index_template="{{ label }}")
+def reap(cloud: str) -> list[str]:
+    """End what expired leases name on one cloud, and prove by inventory that nothing of ours remains."""
+    from drillyard.clients import desk
+    from include.recovery import reaper
+
+    get_current_context()["label"] = cloud  # type: ignore[typeddict-unknown-key]
+    return reaper.reap(desk(cloud))
+
+
+@task
+def publish() -> str:
+    """Write the readiness page and its JSON beside the evidence; returns the page's path."""
+    from include.evidence.publish import publish_readiness
+
+    from drillyard.clients import connection
+
+    return str(publish_readiness(connection))
+
+
+@task
+def global_stop() -> str:
+    """Stop all drills or let them run again; returns what holds now."""
+    from drillyard.clients import connection
+    from include.recovery.stops import set_stop
+
+    params, by, _ = _requested()
+    return set_stop(connection, params["action"], by, params["reason"])
+
+
+@task
+def adopt() -> str:
+    """Pass a sandbox's lease to a named person, or hand it back; returns what holds now."""
+    from drillyard.clients import connection
+    from include.recovery.stops import set_adoption
+
+    params, by, _ = _requested()
+    return set_adoption(
+        connection, params["action"], params["lease"], params["person"], params["hours"], params.get("reason") or f"asked by {by}"
+    )

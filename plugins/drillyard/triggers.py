@@ -1,0 +1,54 @@
+"""Waiting for a control plane without holding a worker slot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+
+class SandboxTrigger(BaseTrigger):
+    """Looks at one sandbox until it is ready, has failed, or the drill must stop. Carries the plan item, no secret.
+
+    :param item: the plan item, as JSON types.
+    :param poll: seconds between two looks, at first; it grows by half each time up to `slowest`.
+    """
+
+    def __init__(self, item: dict[str, Any], poll: float = 0.5, slowest: float = 15.0) -> None:
+        super().__init__()
+        self.item, self.poll, self.slowest = item, poll, slowest
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        # The literal path: the plugin loader may have run this file under another name.
+        return "drillyard.triggers.SandboxTrigger", {"item": self.item, "poll": self.poll, "slowest": self.slowest}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: ``{"status": "succeeded"}`` or ``{"status": "halted", "reason": …}``."""
+        pause = self.poll
+        while True:
+            outcome = await sync_to_async(_look, thread_sensitive=False)(self.item)
+            if outcome is not None:
+                yield TriggerEvent(outcome)
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, self.slowest)
+
+
+def _look(raw: dict[str, Any]) -> dict[str, str] | None:
+    """One look, in a thread. A cloud that cannot answer now is looked at again; the drill's own deadline ends that."""
+    from drillyard.clients import desk
+    from include.recovery import drill
+    from include.recovery.contracts import Transient
+    from include.recovery.model import PlanItem, Status
+
+    item = PlanItem.model_validate(raw)
+    try:
+        sandbox = drill.watch(desk(item.cloud), item)
+    except drill.Halted as halted:
+        return {"status": "halted", "reason": str(halted)}
+    except Transient:
+        return None
+    return {"status": "succeeded"} if sandbox.status is Status.SUCCEEDED else None
