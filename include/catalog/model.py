@@ -23,18 +23,24 @@ class Entry(BaseModel):
 
 
 class Region(Entry):
+    """One region of a cloud, or one site of our own."""
+
     name: Name
     failure_domain: Name
     """What fails together. Two copies in one failure domain count as one."""
 
 
 class Cloud(Entry):
+    """One cloud that the platform uses: the key is its name in `include.clouds.CLOUDS`."""
+
     regions: list[Region] = Field(min_length=1)
     settings: dict[str, Any] = Field(default_factory=dict)
     """The cloud's own settings (sandbox network, restore host …), read by its room."""
 
 
 class Tier(Entry):
+    """How much a class of services may lose, how fast it must be back, and how often that is proven."""
+
     rpo: Duration
     """The most data, in time, that may be lost."""
     rto: Duration
@@ -55,6 +61,8 @@ class Tier(Entry):
 
 
 class Blackout(Entry):
+    """A time in which something must not run, such as a peak season. It holds from `starts` until before `ends`."""
+
     name: Name
     starts: Instant
     ends: Instant
@@ -67,6 +75,8 @@ class Blackout(Entry):
 
 
 class Person(Entry):
+    """Someone who owns, asks for or answers for something; known by name or e-mail address."""
+
     name: Name
     email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     teams: list[Name] = Field(default_factory=list)
@@ -75,6 +85,8 @@ class Person(Entry):
 
 
 class EvidenceStore(Entry):
+    """A place where records are kept. At least two, in different failure domains."""
+
     name: Name
     url: str
     """An fsspec URL: a folder, ``s3://…``, ``gs://…``, ``abfs://…``."""
@@ -111,6 +123,8 @@ class Question(Entry):
 
 
 class Validation(Entry):
+    """What a restored database must answer to count as recovered."""
+
     expectations: str | None = None
     """A Great Expectations suite in YAML, relative to the service's file."""
     questions: list[Question] = Field(default_factory=list)
@@ -135,6 +149,8 @@ class Datastore(Entry):
 
 
 class Queue(Entry):
+    """A queue of the service, and where its undeliverable messages go."""
+
     name: Name
     cloud: str
     region: Name
@@ -180,11 +196,19 @@ class Service(Entry):
 
 
 class Tenant(Entry):
+    """A customer of the platform: small ones share, large or regulated ones have their own or a fixed region."""
+
     name: Name
     tenant_class: Literal["shared", "dedicated", "regulated"] = Field(alias="class")
     region: Name | None = None
     """Regulated tenants' data is restored only here and cannot be kept."""
     contacts: list[str] = Field(default_factory=list)
+
+
+class Tenants(Entry):
+    """tenants.yaml: who uses the platform. Services name them."""
+
+    tenants: list[Tenant] = Field(default_factory=list)
 
 
 class Environment(Entry):
