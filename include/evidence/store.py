@@ -1,0 +1,202 @@
+"""One evidence store: objects that are created once and never changed, in a folder or behind an fsspec URL."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from include.evidence.naming import RECORDS
+from include.evidence.record import Record
+
+RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+class StoreDown(OSError):
+    """A store did not do what it was asked: which store, what, why. Whether a write happened is unknown: repeat it."""
+
+
+class AlreadyThere(RuntimeError):
+    """An object of this name exists with other bytes. Evidence is never overwritten; both versions are worth a look."""
+
+
+class Store(ABC):
+    """Objects by relative path, such as ``records/2026/11/23/….json``.
+
+    Every failure is a StoreDown, a missing object a FileNotFoundError.
+    """
+
+    def __init__(self, name: str, url: str, failure_domain: str = "") -> None:
+        self.name, self.url, self.failure_domain = name, url, failure_domain
+
+    def __repr__(self) -> str:
+        return f"{self.name} ({self.url})"
+
+    def put_new(self, path: str, data: bytes) -> bool:
+        """Create an object, whole or not at all. False when it is there already with the same bytes.
+
+        Raises AlreadyThere when it is there with other bytes.
+        """
+        try:
+            self._create(path, data)
+        except FileExistsError:
+            held: bytes | None = self.read(path)
+        except StoreDown:
+            # The answer may be lost and the write done, or another writer was first: look before calling it failed.
+            held = self._look(path)
+            if held is None:
+                raise
+        else:
+            return True
+        if held != data:
+            raise AlreadyThere(f"store {self!r} already holds {path} with other content; it was not overwritten")
+        return False
+
+    def _look(self, path: str) -> bytes | None:
+        try:
+            return self.read(path)
+        except OSError:
+            return None
+
+    def records(self, prefix: str = RECORDS) -> Iterator[Record]:
+        """Every record, oldest first. Raises ValueError naming the object that is not one."""
+        for path in self.list(prefix):
+            try:
+                yield RECORD.validate_json(self.read(path))
+            except ValueError as error:
+                raise ValueError(f"{path} in store {self!r} is not a record: {error}") from error
+
+    @abstractmethod
+    def _create(self, path: str, data: bytes) -> None:
+        """Create or raise FileExistsError."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """The bytes of an object."""
+
+    @abstractmethod
+    def exists(self, path: str) -> bool:
+        """Whether there is such an object."""
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Sequence[str]:
+        """The paths below a folder-like prefix (ending in ``/``, or empty), sorted."""
+
+
+class LocalStore(Store):
+    """A folder. Objects appear by a hard link from a finished file, so a killed writer leaves no half object."""
+
+    def __init__(self, name: str, root: Path, failure_domain: str = "") -> None:
+        super().__init__(name, str(root), failure_domain)
+        self.root = root
+
+    def _create(self, path: str, data: bytes) -> None:
+        target = self.root / path
+        with self._named("write", path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft = target.parent / f".draft-{secrets.token_hex(8)}"
+            try:
+                with draft.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.link(draft, target)
+                _sync_folder(target.parent)
+            finally:
+                draft.unlink(missing_ok=True)
+
+    def read(self, path: str) -> bytes:
+        with self._named("read", path):
+            return (self.root / path).read_bytes()
+
+    def exists(self, path: str) -> bool:
+        with self._named("look for", path):
+            return (self.root / path).is_file()
+
+    def list(self, prefix: str = "") -> Sequence[str]:
+        found = []
+        with self._named("list", prefix):
+            for folder, _, files in os.walk(self.root / prefix, onerror=_raise_unless_missing):
+                below = Path(folder).relative_to(self.root).as_posix()
+                found += [name if below == "." else f"{below}/{name}" for name in files if not name.startswith(".draft-")]
+        return tuple(sorted(found))
+
+    @contextmanager
+    def _named(self, verb: str, path: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except OSError as error:
+            raise StoreDown(f"store {self!r} cannot {verb} {path}: {error.strerror or error}") from error
+
+
+class ObjectStore(Store):
+    """Anything that fsspec knows: ``s3://``, ``gs://``, ``abfs://``, ``memory://`` … with a conditional create."""
+
+    def __init__(self, name: str, url: str, failure_domain: str = "", options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, url, failure_domain)
+        self._options = dict(options or {})
+        self._opened: tuple[Any, str] | None = None
+
+    def _fs(self) -> tuple[Any, str]:
+        if self._opened is None:
+            from fsspec.core import url_to_fs
+
+            # No listing cache: another writer's objects must be seen.
+            fs, root = url_to_fs(self.url, **{"use_listings_cache": False, **self._options})
+            self._opened = (fs, str(root).rstrip("/"))
+        return self._opened
+
+    def _create(self, path: str, data: bytes) -> None:
+        with self._named("write", path) as (fs, root):
+            full = f"{root}/{path}"
+            # A store that does not know conditional writes would overwrite: this look makes that a race, not a rule.
+            if fs.exists(full):
+                raise FileExistsError(full)
+            fs.pipe_file(full, data, mode="create")
+
+    def read(self, path: str) -> bytes:
+        with self._named("read", path) as (fs, root):
+            return bytes(fs.cat_file(f"{root}/{path}"))
+
+    def exists(self, path: str) -> bool:
+        with self._named("look for", path) as (fs, root):
+            return bool(fs.exists(f"{root}/{path}"))
+
+    def list(self, prefix: str = "") -> Sequence[str]:
+        with self._named("list", prefix) as (fs, root):
+            try:
+                found = fs.find(f"{root}/{prefix}".rstrip("/"))
+            except FileNotFoundError:
+                return ()
+            return tuple(sorted(str(path)[len(root) + 1 :] for path in found))
+
+    @contextmanager
+    def _named(self, verb: str, path: str) -> Iterator[tuple[Any, str]]:
+        try:
+            yield self._fs()
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except Exception as error:  # every SDK has its own family of errors
+            raise StoreDown(f"store {self!r} cannot {verb} {path}: {type(error).__name__}: {error}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name must survive a power cut as well as the bytes."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
