@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
 import typer
 
@@ -18,13 +19,25 @@ ROOMS = {
 
 def build() -> typer.Typer:
     """The command with every room that is here."""
+    from include.evidence.cli_readiness import readiness_command
+    from include.recovery import cli as recovery
+    from include.recovery.cli_plan import plan_command
+
     app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
+    app.command("plan")(plan_command)
+    app.command("readiness")(readiness_command)
+    recovery.register(app)
     for name, module in ROOMS.items():
-        if importlib.util.find_spec(module.rpartition(".")[0]) is None:
-            continue
-        if importlib.util.find_spec(module) is not None:
+        if _there(module):
             app.add_typer(importlib.import_module(module).app, name=name)
     return app
+
+
+def _there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def main() -> None:

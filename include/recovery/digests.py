@@ -24,19 +24,33 @@ if TYPE_CHECKING:
 SUFFIX = ".digests.json"
 
 
+_CONSTRAINTS = """
+SELECT n.nspname || '.' || t.relname || '.' || c.conname
+FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+WHERE c.contype IN ('p', 'f', 'u', 'c', 'x') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+
+
+def constraints(connection: Connection) -> list[str]:
+    """``schema.table.constraint`` of every key, foreign key, unique and check constraint in user schemas, sorted."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CONSTRAINTS)
+        return sorted(row[0] for row in cursor.fetchall())
+
+
 def take(connection: Connection, questions: Iterable[Question], as_of: datetime) -> dict[str, Any]:
     """The answers of one database to its digest questions, as text, and the constraints of its user schemas.
 
     `as_of` lies a little before the backup's start, so that every row it covers is in the backup. Runs in one read-only
     snapshot. Raises psycopg2.Error, or ValueError when a question gives not exactly one value.
     """
-    from include.recovery.validation import constraints, scalar
+    from include.recovery.validation import scalar
 
     with connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
         answers = {q.name: str(scalar(connection, q.sql, as_of)) for q in questions if q.digest}
-        return {"as_of": as_of.isoformat(), "digests": answers, "constraints": sorted(constraints(connection))}
+        return {"as_of": as_of.isoformat(), "digests": answers, "constraints": constraints(connection)}
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ROLLBACK")
@@ -59,11 +73,13 @@ def merge(by_datastore: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def of_datastore(document: Mapping[str, Any], datastore_id: str) -> dict[str, Any]:
-    """What a digest file says of one datastore: ``as_of``, ``digests`` by question, ``constraints`` as a list.
+def of(document: Mapping[str, Any], datastore_id: str, trusted_keys: Iterable[str]) -> dict[str, Any]:
+    """What a trusted digest file says of one datastore: ``as_of``, ``digests`` by question, ``constraints`` as a list.
 
-    Raises ValueError when the file covers several databases and this one is not among them.
+    Raises ValueError when the signature does not count, or when the file covers several databases and this one is not
+    among them.
     """
+    verify(document, trusted_keys)
     signed = document["constraints"]
     if not isinstance(signed, Mapping):
         return {"as_of": document["as_of"], "digests": dict(document["digests"]), "constraints": list(signed)}

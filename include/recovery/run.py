@@ -1,0 +1,55 @@
+"""A drill from beginning to end in one process, without Airflow: for the terminal, the benchmarks and the worst day."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.recovery import drill, expectations, leases
+from include.recovery.conclude import conclude
+from include.recovery.contracts import Transient
+from include.recovery.model import PlanItem, Status
+
+if TYPE_CHECKING:
+    from include.evidence.record import DrillRecord
+    from include.recovery.desk import Desk
+
+POLL = 0.1
+SLOWEST = 5.0
+
+
+def run_drill(desk: Desk, item: PlanItem, docs: Path | None, say: Callable[[str], None] = lambda _: None) -> DrillRecord:
+    """Restore, validate, discard and record one planned datastore. The record says what failed; nothing is raised for it.
+
+    Raises Transient, LedgerUnreachable or StoresDown when a step could not be finished: run it again, it continues.
+    """
+    if desk.datastore(item.service, item.datastore).validation.expectations:
+        threading.Thread(target=expectations.preload, daemon=True).start()  # seconds of import, while the restore runs
+    try:
+        say(f"{item.label}: restoring")
+        drill.begin(desk, item)
+        _wait(desk, item)
+        drill.secure(desk, item)
+        say(f"{item.label}: validating")
+        drill.validate(desk, item, docs)
+    except drill.Halted as halted:
+        say(f"{item.label}: {halted}")
+    leases.close(desk, item)
+    record = conclude(desk, item)
+    say(f"{item.label}: {record.verdict}: {record.summary}")
+    return record
+
+
+def _wait(desk: Desk, item: PlanItem) -> None:
+    pause = POLL
+    while True:
+        try:
+            if drill.watch(desk, item).status is Status.SUCCEEDED:
+                return
+        except Transient:
+            pass  # unknown is not failed: look again; `watch` itself ends a drill that takes too long
+        time.sleep(pause)
+        pause = min(pause * 1.3, SLOWEST)
