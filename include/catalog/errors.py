@@ -26,8 +26,13 @@ class Problem:
     """The valid value that is most like the one found."""
     severity: Severity = "error"
 
+    @property
+    def place(self) -> str:
+        """``tenants.yaml:5``."""
+        return f"{self.file}:{self.line}"
+
     def __str__(self) -> str:
-        parts = [f"{self.file}:{self.line}:"]
+        parts = [f"{self.place}:"]
         if self.severity == "warning":
             parts.append("warning:")
         if self.field:

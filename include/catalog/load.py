@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from include.catalog.databases import datastore_problems
 from include.catalog.errors import CatalogError, Problem
 from include.catalog.loaded import Catalog, Loaded
-from include.catalog.model import Platform, Service
+from include.catalog.model import Service
 from include.catalog.order import cycles
 from include.catalog.reading import Reading
 from include.catalog.references import (
     Known,
     environment_problems,
+    platform_names,
     platform_problems,
+    platform_values,
     rate_problems,
     service_problems,
     tenant_problems,
 )
 from include.catalog.source import Loc
+from include.catalog.view import View
 
 __all__ = ["Catalog", "CatalogError", "Loaded", "Problem", "load"]
 
@@ -41,15 +46,13 @@ def load(directory: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
         raise CatalogError([Problem(str(directory), 1, "", "is no directory; name one that has a platform.yaml")])
     reading = Reading(base, environ)
     reading.read()
-    if reading.platform is None:
-        raise CatalogError(reading.found("error"))
-    known = _check(reading, reading.platform)
-    if any(problem.file == "platform.yaml" for problem in reading.found("error")):
+    known = _check(reading)
+    if reading.platform is None or any(problem.file == "platform.yaml" for problem in reading.found("error")):
         raise CatalogError(reading.found("error"))
     catalog = Catalog(
         platform=reading.platform,
         services={s.service: s for stem, s in reading.services.items() if stem not in reading.unusable},
-        tenants=known.tenants,
+        tenants={t.name: t for t in reading.tenants.values() if t.name not in known.broken_tenants},
         environments={e.environment: e for e in reading.environments.values()},
         rates=reading.rates,
         settings=reading.settings,
@@ -64,42 +67,43 @@ def load(directory: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
     )
 
 
-def _check(reading: Reading, platform: Platform) -> Known:
+def _check(reading: Reading) -> Known:
     """Everything that one file cannot know; answers the names that may be used."""
-    services = frozenset([*reading.unusable, *filter(None, map(reading.raw_name, [*reading.services, *reading.unusable]))])
-    known = Known(platform, services, {}, {}, frozenset({"production", *_stems(reading, "environments")}))
-    reading.note(platform_problems(reading.documents["platform.yaml"], platform, known))
+    platform = View(reading.data("platform.yaml"))
+    names: dict[str, Any] = platform_names(platform)
+    names["services"] = {*reading.stems("services"), *filter(None, map(reading.raw_name, reading.stems("services")))}
+    names["environments"] = {"production", *reading.stems("environments")}
+    known = Known(**names)
+    if "platform.yaml" in reading.documents:
+        reading.refer("platform.yaml", platform_problems, known)
+    if reading.platform is not None:
+        reading.note(platform_values(reading.documents["platform.yaml"], reading.platform))
     known = _check_tenants(reading, known)
-    for stem, environment in reading.environments.items():
-        document = reading.documents[f"environments/{stem}.yaml"]
-        reading.note(environment_problems(document, environment, known))
-    for stem, service in reading.services.items():
-        document = reading.documents[f"services/{stem}.yaml"]
-        reading.note(service_problems(document, service, known), stem)
-        reading.note(datastore_problems(document, service, known), stem)
+    for stem in reading.stems("environments"):
+        reading.refer(f"environments/{stem}.yaml", environment_problems, known)
+    for stem in reading.stems("services"):
+        reading.refer(f"services/{stem}.yaml", service_problems, known, stem)
+        reading.refer(f"services/{stem}.yaml", datastore_problems, known, stem)
     _check_names(reading)
     _check_cycles(reading)
-    if reading.rates is not None:
-        reading.note(rate_problems(reading.documents["rates.yaml"], reading.rates, reading.services.values(), known))
+    if "rates.yaml" in reading.documents:
+        used = [item.cloud for service in reading.services.values() for item in service.datastores]
+        document = reading.documents["rates.yaml"]
+        reading.note(rate_problems(document, View(document.data), used, known))
     return known
 
 
-def _stems(reading: Reading, folder: str) -> Iterator[str]:
-    """The names of a folder's files, readable or not: what names a broken file is not itself wrong."""
-    return (document.path.stem for file, document in reading.documents.items() if file.startswith(f"{folder}/"))
-
-
 def _check_tenants(reading: Reading, known: Known) -> Known:
+    tenants = View(reading.data("tenants.yaml")).at("tenants")
     broken = dict(reading.broken_tenants)
-    if reading.tenants:
-        found = list(tenant_problems(reading.documents["tenants.yaml"], reading.tenants, known))
+    if "tenants.yaml" in reading.documents:
+        found = list(tenant_problems(reading.documents["tenants.yaml"], tenants, known))
         reading.note(found)
         for problem in found:
             place = re.match(r"tenants\[(\d+)\]", problem.field)
-            if place:
-                broken.setdefault(reading.tenants[int(place[1])].name, str(problem))
-    good = {tenant.name: tenant for tenant in reading.tenants.values() if tenant.name not in broken}
-    return Known(known.platform, known.services, good, broken, known.environments)
+            name = tenants.value[int(place[1])].get("name") if place else None
+            broken.setdefault(str(name), problem.place)
+    return replace(known, tenants={i.at("name").text or "": i for _, i in tenants.items()}, broken_tenants=broken)
 
 
 def _check_names(reading: Reading) -> None:

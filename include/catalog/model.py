@@ -128,6 +128,8 @@ class Validation(Entry):
     expectations: str | None = None
     """A Great Expectations suite in YAML, relative to the service's file."""
     questions: list[Question] = Field(default_factory=list)
+    constraints: int | None = Field(default=None, ge=0)
+    """The least number of constraints (primary, foreign and unique keys, checks) that its user schemas must have."""
     statement_timeout: Duration = timedelta(seconds=60)
 
 

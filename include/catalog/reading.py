@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,15 @@ from typing import Any
 from include.catalog.databases import expectation_files
 from include.catalog.errors import Problem, Severity
 from include.catalog.model import Environment, Platform, Rates, Service, Tenant, Tenants
+from include.catalog.references import Known
 from include.catalog.schema import service_model, settings_model
 from include.catalog.source import Document
 from include.catalog.structure import parse
+from include.catalog.view import View
 from include.clouds import CLOUDS
 from include.values import digest
+
+Checking = Callable[[Document, View, Known], Iterable[Problem]]
 
 
 @dataclass
@@ -25,6 +29,8 @@ class Reading:
     environ: Mapping[str, str]
     documents: dict[str, Document] = field(default_factory=dict)
     """By file, relative to `base`."""
+    suites: dict[str, Document] = field(default_factory=dict)
+    """Expectations, likewise."""
     problems: list[Problem] = field(default_factory=list)
     unusable: dict[str, list[Problem]] = field(default_factory=dict)
     platform: Platform | None = None
@@ -47,6 +53,20 @@ class Reading:
         if stem is not None and errors:
             self.unusable.setdefault(stem, []).extend(errors)
 
+    def refer(self, file: str, check: Checking, known: Known, stem: str | None = None) -> None:
+        """Run a check of names over a file as it is written; where a field is wrong in itself, no more is said of it."""
+        document = self.documents[file]
+        wrong = {problem.field for problem in self.problems if problem.file == file}
+        self.note((p for p in check(document, View(document.data), known) if p.field not in wrong), stem)
+
+    def data(self, file: str) -> Any:
+        """What a file says, or None."""
+        return self.documents[file].data if file in self.documents else None
+
+    def stems(self, folder: str) -> list[str]:
+        """The names, without ``.yaml``, of the files read from a folder."""
+        return [d.path.stem for d in self.documents.values() if d.path.parent == self.base / folder]
+
     def found(self, severity: Severity) -> tuple[Problem, ...]:
         """The problems of one severity, each once, by file and line."""
         chosen = {problem for problem in self.problems if problem.severity == severity}
@@ -54,13 +74,11 @@ class Reading:
 
     def revision(self) -> str:
         """The digest of all files that were read, by name."""
-        return digest({name: digest(document.raw) for name, document in self.documents.items()})
+        return digest({name: digest(document.raw) for name, document in {**self.documents, **self.suites}.items()})
 
     def raw_name(self, stem: str) -> str | None:
         """What a service's file calls its service, readable as a service or not."""
-        document = self.documents.get(f"services/{stem}.yaml")
-        name = document.data.get("service") if document is not None and isinstance(document.data, Mapping) else None
-        return name if isinstance(name, str) else None
+        return View(self.data(f"services/{stem}.yaml")).at("service").text
 
     def read(self) -> None:
         """Read every file. Only what a single file can tell is checked here."""
@@ -87,14 +105,13 @@ class Reading:
         document = self._open(path)
         self.platform, problems = parse(document, Platform)
         self.note(problems)
-        clouds = document.data.get("clouds") if isinstance(document.data, Mapping) else None
-        for cloud, entry in (clouds if isinstance(clouds, Mapping) else {}).items():
-            written = entry.get("settings") if isinstance(entry, Mapping) else None
+        for cloud, entry in View(document.data).at("clouds").fields().items():
+            written = entry.at("settings").value or {}
             model = settings_model(cloud) if cloud in CLOUDS else None
             if model is None:
-                self.settings[cloud] = written or {}
+                self.settings[cloud] = written
                 continue
-            self.settings[cloud], problems = parse(document, model, ["clouds", cloud, "settings"], written or {})
+            self.settings[cloud], problems = parse(document, model, ["clouds", cloud, "settings"], written)
             self.note(problems)
 
     def _read_services(self) -> None:
@@ -106,7 +123,7 @@ class Reading:
                 self.services[path.stem] = service
             suites, problems = expectation_files(document, self.base)
             self.note(problems, path.stem)
-            self.documents.update({suite.file: suite for suite in suites})
+            self.suites.update({suite.file: suite for suite in suites})
 
     def _read_tenants(self) -> None:
         path = self.base / "tenants.yaml"
@@ -115,19 +132,18 @@ class Reading:
         document = self._open(path)
         found, problems = parse(document, Tenants)
         self.note(problems)
-        items = document.data.get("tenants") if isinstance(document.data, Mapping) else None
+        items = View(document.data).at("tenants").items()
         if found is not None:
             self.tenants = dict(enumerate(found.tenants))
-        elif document.problems or not isinstance(items, list):
-            self.broken_tenants["*"] = str(problems[0])
+        elif document.problems or not items:
+            self.broken_tenants["*"] = problems[0].place
         else:
-            for index, item in enumerate(items):
-                tenant, problems = parse(document, Tenant, ["tenants", index], item)
+            for index, item in items:
+                tenant, problems = parse(document, Tenant, ["tenants", index], item.value)
                 if tenant is not None:
                     self.tenants[index] = tenant
                 else:
-                    name = item.get("name") if isinstance(item, Mapping) else None
-                    self.broken_tenants[str(name or f"tenants[{index}]")] = str(problems[0])
+                    self.broken_tenants[item.at("name").text or f"tenants[{index}]"] = problems[0].place
 
     def _open(self, path: Path) -> Document:
         document = Document(path, self.base, self.environ)

@@ -3,163 +3,176 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from include.catalog.errors import Problem
-from include.catalog.model import Environment, Platform, Rates, Service, Tenant
+from include.catalog.model import Platform
 from include.catalog.source import Document, Loc
+from include.catalog.view import View
 from include.clouds import CLOUDS
+
+Names = Collection[str] | None
+"""None: the file that defines them cannot be read there, so nothing is said about what names them."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """The names that the other files define."""
+    """The names that files define, broken ones too: to name something whose file is broken is not wrong."""
 
-    platform: Platform
-    services: frozenset[str]
-    """Broken ones too: to depend on them is right."""
-    tenants: dict[str, Tenant]
-    broken_tenants: dict[str, str]
-    """Tenants of tenants.yaml that cannot be used, and where that is said. ``*`` stands for the whole file."""
-    environments: frozenset[str]
-
-    @property
-    def people(self) -> frozenset[str]:
-        return frozenset(person.name for person in self.platform.people)
-
-    @property
-    def teams(self) -> frozenset[str]:
-        return frozenset(team for person in self.platform.people for team in person.teams)
+    tiers: Names = None
+    people: Names = None
+    teams: Names = None
+    domains: Names = None
+    clouds: dict[str, dict[str, str]] | None = None
+    """Failure domains, by cloud and region."""
+    services: Names = None
+    environments: Names = None
+    tenants: dict[str, View] = field(default_factory=dict)
+    broken_tenants: dict[str, str] = field(default_factory=dict)
+    """Tenants that cannot be used, and where that is said. ``*`` stands for the whole file."""
 
     @property
-    def domains(self) -> frozenset[str]:
-        regions = (region for cloud in self.platform.clouds.values() for region in cloud.regions)
-        return frozenset([*(r.failure_domain for r in regions), *(s.failure_domain for s in self.platform.evidence)])
-
-    def regions(self, cloud: str | None = None) -> dict[str, str]:
-        """Failure domains by region, of one cloud or of all."""
-        clouds = self.platform.clouds
-        chosen = [clouds[cloud]] if cloud in clouds else [] if cloud else list(clouds.values())
-        return {region.name: region.failure_domain for item in chosen for region in item.regions}
+    def regions(self) -> Names:
+        return None if self.clouds is None else {region for regions in self.clouds.values() for region in regions}
 
 
-def repeated(document: Document, loc: Loc, names: Sequence[str] | Mapping[int, str], what: str) -> Iterator[Problem]:
-    """A problem for each name that was used before in the list at `loc`; `names` in order, or by place in the list."""
+def platform_names(platform: View) -> dict[str, Names | dict[str, dict[str, str]]]:
+    """The part of `Known` that platform.yaml defines."""
+    people, evidence, clouds = platform.at("people"), platform.at("evidence"), platform.at("clouds").fields()
+    regions = {
+        cloud: {r.at("name").text or "": r.at("failure_domain").text or "" for _, r in entry.at("regions").items()}
+        for cloud, entry in clouds.items()
+    }
+    domains = {domain for cloud in regions.values() for domain in cloud.values()}
+    stores = {domain for _, domain in evidence.texts("failure_domain")}
+    return {
+        "tiers": platform.at("tiers").fields() or None,
+        "people": {name for _, name in people.texts("name")} if people.items() else None,
+        "teams": {team for _, p in people.items() for _, team in p.at("teams").texts()} if people.items() else None,
+        "domains": domains | stores if clouds and evidence.items() else None,
+        "clouds": regions or None,
+    }
+
+
+def repeated(document: Document, loc: Loc, items: View, what: str) -> Iterator[Problem]:
+    """A problem for each item of a list whose `name` was used before."""
     first: dict[str, int] = {}
-    for index, name in names.items() if isinstance(names, Mapping) else enumerate(names):
-        place = [*loc, index, "name"]
+    for index, name in items.texts("name"):
         if name in first:
             line = document.locate([*loc, first[name], "name"])[1]
-            yield document.problem(place, f"{what} {name!r} is there twice, first in line {line}; rename one")
+            yield document.problem([*loc, index, "name"], f"{what} {name!r} is there twice, first in line {line}; rename one")
         first.setdefault(name, index)
 
 
-def platform_problems(document: Document, platform: Platform, known: Known) -> Iterator[Problem]:
-    """Of platform.yaml."""
-    for cloud, entry in platform.clouds.items():
+def missing(document: Document, loc: Loc, kind: str, name: View, known: Names) -> Iterator[Problem]:
+    """A problem when something is named that nobody defines."""
+    if known is not None and name.text is not None and name.text not in known:
+        yield document.unknown(loc, kind, name.text, known)
+
+
+def each_missing(document: Document, loc: Loc, kind: str, names: View, known: Names) -> Iterator[Problem]:
+    """`missing` for every item of a list of names."""
+    for index, name in names.items():
+        yield from missing(document, [*loc, index], kind, name, known)
+
+
+def platform_problems(document: Document, platform: View, known: Known) -> Iterator[Problem]:
+    """Of platform.yaml: its names."""
+    for cloud, entry in platform.at("clouds").fields().items():
         if cloud not in CLOUDS:
             yield document.unknown(["clouds", cloud], "cloud", cloud, CLOUDS)
-        yield from repeated(document, ["clouds", cloud, "regions"], [region.name for region in entry.regions], "region")
-    for key, items in (("people", platform.people), ("blackouts", platform.blackouts), ("evidence", platform.evidence)):
-        yield from repeated(document, [key], [item.name for item in items], key.rstrip("s"))
+        yield from repeated(document, ["clouds", cloud, "regions"], entry.at("regions"), "region")
+    for key, what in (("people", "person"), ("blackouts", "blackout"), ("evidence", "evidence store")):
+        yield from repeated(document, [key], platform.at(key), what)
+    for index, window in platform.at("blackouts").items():
+        loc: Loc = ["blackouts", index]
+        yield from each_missing(document, [*loc, "tiers"], "tier", window.at("tiers"), known.tiers)
+        yield from each_missing(document, [*loc, "may_override"], "person", window.at("may_override"), known.people)
+    for index, key in platform.at("trusted_keys").texts():
+        if not re.fullmatch(r"[0-9a-f]{64}", key):
+            yield document.problem(["trusted_keys", index], "is no Ed25519 public key: 64 hex digits, lower case")
+    stores = platform.at("evidence").texts("failure_domain")
+    if stores and len({domain for _, domain in stores}) < 2:
+        what = "all stores are in one failure domain, and evidence must outlive it; add a store in another"
+        yield document.problem(["evidence"], what)
+
+
+def platform_values(document: Document, platform: Platform) -> Iterator[Problem]:
+    """Of platform.yaml: values that do not go together."""
     for name, tier in platform.tiers.items():
         if tier.proof_expires_after is not None and tier.proof_expires_after < tier.drill_every:
             what = "proof expires before the next drill is due, so it is stale in between; make it at least drill_every"
             yield document.problem(["tiers", name, "proof_expires_after"], what, severity="warning")
     for index, window in enumerate(platform.blackouts):
-        loc: Loc = ["blackouts", index]
         if window.ends <= window.starts:
-            yield document.problem([*loc, "ends"], f"a window must end after it starts ({window.starts.isoformat()})")
-        yield from _each(document, [*loc, "tiers"], "tier", window.tiers, platform.tiers)
-        yield from _each(document, [*loc, "may_override"], "person", window.may_override, known.people)
-    for index, key in enumerate(platform.trusted_keys):
-        if not re.fullmatch(r"[0-9a-f]{64}", key):
-            what = "is no Ed25519 public key: 64 hex digits, lower case"
-            yield document.problem(["trusted_keys", index], what)
-    if len({store.failure_domain for store in platform.evidence}) < 2:
-        what = "all stores are in one failure domain, and evidence must outlive it; add a store in another"
-        yield document.problem(["evidence"], what)
+            what = f"a window must end after it starts ({window.starts.isoformat()})"
+            yield document.problem(["blackouts", index, "ends"], what)
 
 
-def tenant_problems(document: Document, tenants: Mapping[int, Tenant], known: Known) -> Iterator[Problem]:
-    """Of the readable entries of tenants.yaml, by their place in it."""
-    yield from repeated(document, ["tenants"], {index: tenant.name for index, tenant in tenants.items()}, "tenant")
+def tenant_problems(document: Document, tenants: View, known: Known) -> Iterator[Problem]:
+    """Of tenants.yaml."""
+    yield from repeated(document, ["tenants"], tenants, "tenant")
     for index, tenant in tenants.items():
         loc: Loc = ["tenants", index]
-        if tenant.region is not None and tenant.region not in known.regions():
-            yield document.unknown([*loc, "region"], "region", tenant.region, known.regions())
-        if tenant.tenant_class == "regulated" and tenant.region is None:
+        yield from missing(document, [*loc, "region"], "region", tenant.at("region"), known.regions)
+        if tenant.at("class").text == "regulated" and tenant.at("region").value is None:
             yield document.problem([*loc, "region"], "is required for a regulated tenant: its data is restored only there")
 
 
-def environment_problems(document: Document, environment: Environment, known: Known) -> Iterator[Problem]:
+def environment_problems(document: Document, environment: View, known: Known) -> Iterator[Problem]:
     """Of environments/NAME.yaml."""
-    if environment.environment != document.path.stem:
-        what = f"the file of environment {environment.environment!r} must be named {environment.environment}.yaml"
+    name = environment.at("environment").text
+    if name is not None and name != document.path.stem:
+        what = f"the file of environment {name!r} must be named {name}.yaml"
         yield document.problem(["environment"], what)
-    if environment.owner not in known.teams:
-        yield document.unknown(["owner"], "team", environment.owner, known.teams)
-    if environment.cloud is not None and environment.cloud not in known.platform.clouds:
-        yield document.unknown(["cloud"], "cloud", environment.cloud, known.platform.clouds)
+    yield from missing(document, ["owner"], "team", environment.at("owner"), known.teams)
+    yield from missing(document, ["cloud"], "cloud", environment.at("cloud"), known.clouds)
 
 
-def rate_problems(document: Document, rates: Rates, services: Iterable[Service], known: Known) -> Iterator[Problem]:
-    """Of rates.yaml: every cloud that has databases needs its prices."""
-    for cloud in rates.rates:
-        if cloud not in known.platform.clouds:
-            yield document.unknown(["rates", cloud], "cloud", cloud, known.platform.clouds)
-    used = {str(item.cloud) for service in services for item in service.datastores}
-    for cloud in sorted(used & set(known.platform.clouds) - set(rates.rates)):
-        yield document.problem(
-            ["rates", cloud], "is required: databases are restored there, and a drill has a price before it runs"
-        )
+def rate_problems(document: Document, rates: View, used: Iterable[str], known: Known) -> Iterator[Problem]:
+    """Of rates.yaml: every cloud that has databases (`used`) needs its prices."""
+    for cloud in rates.at("rates").fields():
+        yield from missing(document, ["rates", cloud], "cloud", View(cloud), known.clouds)
+    for cloud in sorted((set(used) & set(known.clouds or ())) - set(rates.at("rates").fields())):
+        what = "is required: databases are restored there, and a drill has a price before it runs"
+        yield document.problem(["rates", cloud], what)
 
 
-def service_problems(document: Document, service: Service, known: Known) -> Iterator[Problem]:
+def service_problems(document: Document, service: View, known: Known) -> Iterator[Problem]:
     """Of services/NAME.yaml, but for its datastores."""
-    if service.service != document.path.stem:
-        what = f"the file of service {service.service!r} should be named {service.service}.yaml"
-        yield document.problem(["service"], what, severity="warning")
-    for key, kind, names in (
-        ("tier", "tier", known.platform.tiers),
-        ("owner", "team", known.teams),
-        ("environment", "environment", known.environments),
-    ):
-        value = getattr(service, key)
-        if value not in names:
-            yield document.unknown([key], kind, value, names)
-    yield from _each(document, ["depends_on"], "service", service.depends_on, known.services)
-    for index, tenant in enumerate(service.tenants):
+    name = service.at("service").text
+    if name is not None and name != document.path.stem:
+        yield document.problem(["service"], f"the file of service {name!r} should be named {name}.yaml", severity="warning")
+    yield from missing(document, ["tier"], "tier", service.at("tier"), known.tiers)
+    yield from missing(document, ["owner"], "team", service.at("owner"), known.teams)
+    yield from missing(document, ["environment"], "environment", service.at("environment"), known.environments)
+    yield from each_missing(document, ["depends_on"], "service", service.at("depends_on"), known.services)
+    yield from _tenants_of(document, service, known)
+    may = None if known.people is None or known.teams is None else {*known.people, *known.teams}
+    for key in ("may_drill", "may_keep"):
+        yield from each_missing(document, ["requests", key], "person or team", service.at("requests", key), may)
+    yield from repeated(document, ["queues"], service.at("queues"), "queue")
+    for index, queue in service.at("queues").items():
+        yield from place_problems(document, ["queues", index], queue, known)
+    for index, traffic in service.at("traffic").items():
+        for key in ("primary", "standby"):
+            yield from missing(document, ["traffic", index, key], "region", traffic.at(key), known.regions)
+
+
+def _tenants_of(document: Document, service: View, known: Known) -> Iterator[Problem]:
+    for index, tenant in service.at("tenants").texts():
+        loc: Loc = ["tenants", index]
         why = known.broken_tenants.get(tenant) or (known.broken_tenants.get("*") if tenant not in known.tenants else None)
         if why:
-            yield document.problem(["tenants", index], f"tenant {tenant!r} cannot be used ({why})")
+            yield document.problem(loc, f"tenant {tenant!r} cannot be used, see {why}")
         elif tenant not in known.tenants:
-            yield document.unknown(["tenants", index], "tenant", tenant, known.tenants)
-    for key in ("may_drill", "may_keep"):
-        names = getattr(service.requests, key)
-        yield from _each(document, ["requests", key], "person or team", names, known.people | known.teams)
-    yield from repeated(document, ["queues"], [queue.name for queue in service.queues], "queue")
-    for index, queue in enumerate(service.queues):
-        yield from place_problems(document, ["queues", index], queue, known)
-    for index, traffic in enumerate(service.traffic):
-        for key in ("primary", "standby"):
-            region = getattr(traffic, key)
-            if region is not None and region not in known.regions():
-                yield document.unknown(["traffic", index, key], "region", region, known.regions())
+            yield document.unknown(loc, "tenant", tenant, known.tenants)
 
 
-def place_problems(document: Document, loc: Loc, item: Any, known: Known) -> Iterator[Problem]:
+def place_problems(document: Document, loc: Loc, item: View, known: Known) -> Iterator[Problem]:
     """Of anything with a `cloud` and a `region`."""
-    if item.cloud not in known.platform.clouds:
-        yield document.unknown([*loc, "cloud"], "cloud", item.cloud, known.platform.clouds)
-    elif item.region not in known.regions(item.cloud):
-        yield document.unknown([*loc, "region"], f"region of {item.cloud}", item.region, known.regions(item.cloud))
-
-
-def _each(document: Document, loc: Loc, kind: str, names: Sequence[str], known: Iterable[str]) -> Iterator[Problem]:
-    there = frozenset(known)
-    for index, name in enumerate(names):
-        if name not in there:
-            yield document.unknown([*loc, index], kind, name, there)
+    cloud = item.at("cloud").text
+    yield from missing(document, [*loc, "cloud"], "cloud", item.at("cloud"), known.clouds)
+    if known.clouds is not None and cloud in known.clouds:
+        yield from missing(document, [*loc, "region"], f"region of {cloud}", item.at("region"), known.clouds[cloud])

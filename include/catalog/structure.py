@@ -15,13 +15,13 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def parse(document: Document, model: type[M], prefix: Loc = (), data: Any = None) -> tuple[M | None, list[Problem]]:
-    """The model of a document (or of the part at `prefix`), or None; and every problem found on the way.
+    """The model of a document (or of `data`, its part at `prefix`), or None; and every problem found on the way.
 
     A document with a problem in its writing (a variable that is not set, a repeated key) gives no model either.
     """
     if document.data is None:
         return None, list(document.problems)
-    value = document.data if data is None else data
+    value = data if prefix else document.data
     if not isinstance(value, Mapping):
         return None, [*document.problems, document.problem(prefix, "needs fields (name: value) here, and has none")]
     problems = [] if prefix else list(document.problems)
