@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from include.ledger import leases
 from include.ledger.tables import drills, measurements, subjects
@@ -56,7 +57,7 @@ def _sizes_and_times(connection: Connection, known: dict[str, dict[str, Any]]) -
     newest = (
         select(measurements.c.subject, measurements.c.value)
         .where(measurements.c.metric == "size_bytes")
-        .distinct(measurements.c.subject)
+        .ext(distinct_on(measurements.c.subject))
         .order_by(measurements.c.subject, measurements.c.at.desc(), measurements.c.record_id.desc())
     )
     for row in connection.execute(newest):

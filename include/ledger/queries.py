@@ -12,7 +12,19 @@ from sqlalchemy import Connection, Table, and_, func, select, true
 from include.evidence.record import DrillRecord, NoteRecord, VerificationRecord
 from include.ledger import leases
 from include.ledger.model import GLOBAL_RESUME, Anchor, Entry, Measurement, Stop
-from include.ledger.tables import anchors, cursors, drills, journal, measurements, notes, points, stops, subjects, verifications
+from include.ledger.tables import (
+    anchors,
+    cursors,
+    drills,
+    journal,
+    measurements,
+    notes,
+    points,
+    records,
+    stops,
+    subjects,
+    verifications,
+)
 from include.recovery.model import RecoveryPoint
 from include.values import canonical_json
 
@@ -147,6 +159,7 @@ def answers(connection: Connection) -> bytes:
     stop = stopped(connection)
     return canonical_json(
         {
+            "records": list(connection.execute(select(records.c.record_id).order_by(records.c.record_id)).scalars()),
             "drills": _dump(drills_since(connection, None, None)),
             "verifications": [_BODY.validate_json(body) for body in nights],
             "latest_drills": {key: value.record_id for key, value in latest_drills(connection).items()},
