@@ -34,6 +34,7 @@ UV = "uv==0.13.9"
 PROFILES = {"runtime": "requirements.txt", "lab": "requirements-lab.txt", "dev": "requirements-dev.txt"}
 """Each profile contains the ones before it."""
 LOCK = ["--universal", "--python-version", "3.11", "--no-annotate", "--no-header", "-o", "constraints.txt", PROFILES["dev"]]
+UNREACHABLE = "no package index answered"
 
 _FOREIGN = ("PIP_TARGET", "PIP_PREFIX", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")
 """Variables that would make pip or uv install elsewhere."""
@@ -202,7 +203,9 @@ def installer(environ: dict[str, str]) -> tuple[list[str | Path], dict[str, str]
         if not os.access(uv, os.X_OK):
             run("installing uv", [*pip, "install", "--quiet", UV], environ)
     except InstallError as error:
-        print(f"  uv cannot be had, pip takes its place and is slower: {str(error).splitlines()[-1]}")
+        if UNREACHABLE in str(error):
+            raise
+        print(f"  uv cannot be had, pip takes its place and is slower: {str(error).splitlines()[-2].strip()}")
         return [*pip, "install", "--progress-bar", "off"], environ
     listing = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False, env=environ).stdout
     return [uv, "pip", "install", "--no-progress", "--python", PYTHON], uv_environment(pip_settings(listing), environ)
