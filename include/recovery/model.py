@@ -125,8 +125,6 @@ class Request(Frozen):
     keep: Duration = timedelta(0)
     override_blackout: str | None = None
     """The reason for running inside a blackout window."""
-    asked_at: Instant | None = None
-    """When it was asked, set once at the edge and kept by every retry: tells two equal requests apart."""
 
 
 class Forecast(Frozen):

@@ -1,9 +1,9 @@
 """What is due, by tier and last proof. Pure: the catalog, the history and `now` decide, and nothing else.
 
 **Slots.** A scheduled drill's slot is the date of `now` in UTC (``2026-11-23``): one drill a datastore and night. A requested
-drill's slot is ``r-`` and ten hex digits of the digest of who asked, why, for what and when (`Request.asked_at`; without it
-the date stands in, and the same request on the same day is the same drill). The drill's id is ``SERVICE.DATASTORE.SLOT``:
-never a run id or a try number, so whoever plans again in the same slot gets the same drill, and the drill goes on where it was.
+drill's slot is ``r-`` and ten hex digits of the digest of the request, its target and `now`, which is then the instant of
+the request and the same for every try. The drill's id is ``SERVICE.DATASTORE.SLOT``: never a run id or a try number, so
+whoever plans again in the same slot gets the same drill, and the drill goes on where it was.
 
 **Due**, on schedule, is a datastore that was never proven, whose last drill did not pass (once a slot: again the next night),
 or whose proof would be older than `drill_every` before the next night comes. So a weekly tier stays weekly, on its night.
@@ -69,7 +69,8 @@ def plan(
     """The drills that are due at `now`, in the order in which services come back; then tier; broken services last.
 
     `history` is by datastore id (``service/datastore``); one that is missing was never drilled. `only` names services or
-    datastore ids. `request` is who asks; a person's request should come with `ignore_due`, to be drilled whether due or not.
+    datastore ids. `request` is who asks: a person's comes with `ignore_due`, to be drilled whether due or not, and with the
+    instant of the request as `now`, not with the clock of each try, or every try would be a drill of its own.
     `stopped` is the reason of a global stop. Raises UnknownService for a name in `only`, ValueError for a verb that has no
     plan or a `now` without offset.
     """
@@ -91,11 +92,10 @@ def plan(
 
 def slot(request: Request, target: Target, now: datetime) -> str:
     """The slot of a drill that is decided at `now`; see the module."""
-    date = now.astimezone(UTC).date().isoformat()
     if request.requested_by == SCHEDULE:
-        return date
-    asked = request.model_dump(mode="json") | {"asked_at": request.asked_at.isoformat() if request.asked_at else date}
-    return f"r-{digest({'request': asked, 'target': target.model_dump(mode='json')})[:10]}"
+        return now.astimezone(UTC).date().isoformat()
+    asked = {"request": request.model_dump(mode="json"), "target": target.model_dump(mode="json")}
+    return f"r-{digest(asked | {'at': now.astimezone(UTC).isoformat()})[:10]}"
 
 
 def due(past: History, tier: Tier, slot_now: str, now: datetime) -> str | None:
