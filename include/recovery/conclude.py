@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from include.evidence.naming import new_record_id
-from include.evidence.record import DrillRecord
-from include.recovery import verification
+from include.evidence.record import DrillRecord, NoteRecord
+from include.recovery import measures, verification
 from include.recovery.journal import Journal
 from include.recovery.model import Check, Outcome, PlanItem
 from include.values import utcnow
@@ -20,22 +20,39 @@ EXPECTED = ("restore-ready", "rto", "rpo", "database-amcheck", "nothing-left")
 """Checks without which a drill proves nothing: one that never ran is `unknown`, never left out."""
 
 
+def hold(desk: Desk, item: PlanItem, why: str, clock: Callable[[], datetime] = utcnow) -> NoteRecord:
+    """Record that a planned drill was held and never began. It is no attempt: the last proof keeps its age."""
+    now = clock()
+    note = NoteRecord(
+        record_id=new_record_id("drill-held", item.drill_id, now),
+        written_at=now,
+        event="drill-held",
+        by=item.request.requested_by,
+        subject=item.datastore_id,
+        detail={"drill_id": item.drill_id, "why": why, "due": item.why},
+    )
+    desk.write(note)
+    return note
+
+
+def began(desk: Desk, item: PlanItem) -> bool:
+    """Whether the drill was ever decided. A held one was not: it has no record."""
+    return Journal(desk.ledger, item).first("decided") is not None
+
+
 def conclude(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> DrillRecord:
     """Write the drill's record to the evidence stores and the ledger. Repeating it gives the same record."""
     journal = Journal(desk.ledger, item, clock)
-    journal.note("decided", item.model_dump(mode="json"), key="decided")
     journal.note("concluded", key="concluded")
     decided, concluded = journal.first("decided"), journal.first("concluded")
     if decided is None or concluded is None:
-        raise RuntimeError(f"the ledger lost the journal of drill {item.drill_id} while its record was being written")
+        raise RuntimeError(f"drill {item.drill_id} has no beginning in the ledger's journal: nothing can be recorded of it")
     record = _build(desk, item, journal, decided[0], concluded[0])
     desk.write(record)
     return record
 
 
 def _build(desk: Desk, item: PlanItem, journal: Journal, decided: datetime, at: datetime) -> DrillRecord:
-    from include.recovery.forecast import cost_so_far
-
     checks = complete(journal.checks(), kept=journal.first("kept") is not None)
     by_name = {check.name: check for check in checks}
     kept = journal.first("kept")
@@ -60,7 +77,7 @@ def _build(desk: Desk, item: PlanItem, journal: Journal, decided: datetime, at: 
         removed=tuple(body["sandbox"] for _, body in journal.events("removed")),
         kept=f"{kept[1]['by']} until {kept[1]['until']}" if kept else None,
         forecast=item.forecast,
-        cost=cost_so_far(item.forecast, at - decided),
+        cost=measures.cost_so_far(item.forecast, at - decided),
         rpo_target=item.rpo,
         rpo_measured=_seconds(by_name.get("rpo")),
         rto_target=item.rto,
@@ -88,3 +105,12 @@ def _seconds(check: Check | None) -> timedelta | None:
     if check is None or check.measured is None:
         return None
     return timedelta(seconds=float(check.measured.removesuffix("s")))
+
+
+def conclude_cut_off(desk: Desk, drill_id: str, clock: Callable[[], datetime] = utcnow) -> None:
+    """Write the record of a drill that began and was never concluded, so that the evidence tells how far it got."""
+    entries = desk.ledger.journal(drill_id)
+    decided = next((entry for entry in entries if entry.event == "decided"), None)
+    if decided is None or any(entry.event == "concluded" for entry in entries):
+        return
+    conclude(desk, PlanItem.model_validate(decided.body), clock)

@@ -28,6 +28,10 @@ class Halted(Exception):
     """
 
 
+class Held(Halted):
+    """The drill never began: a blackout window, a global stop or a missing right holds it. Recorded as a note, not as a drill."""
+
+
 def _halt(journal: Journal, name: str, layer: str, detail: str, outcome: Outcome = Outcome.FAILED) -> Halted:
     journal.add_checks([Check(name=name, layer=layer, outcome=outcome, detail=detail)])
     return Halted(detail)
@@ -52,9 +56,11 @@ def begin(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) ->
     A repeated call re-attaches to the sandbox that is there. Raises Halted, or Transient when the cloud cannot answer.
     """
     journal = Journal(desk.ledger, item, clock)
-    journal.note("decided", item.model_dump(mode="json"), key="decided")
-    if item.held:
-        raise _halt(journal, "held", "preflight", item.held, Outcome.UNKNOWN)
+    if journal.first("decided") is None:
+        stop = desk.ledger.stopped()
+        if item.held or stop is not None:
+            raise Held(item.held or f"stopped by {stop.by if stop else ''}: {stop.reason if stop else ''}")
+        journal.note("decided", item.model_dump(mode="json"), key="decided")
     heed_stop(desk, journal)
     datastore = desk.datastore(item.service, item.datastore)
     name = sandbox_name(item.drill_id)
@@ -116,9 +122,7 @@ def watch(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) ->
 
 def _heed_cap(item: PlanItem, elapsed: timedelta, journal: Journal) -> None:
     """Stop a drill whose cost so far, by the forecast's own price per second, has passed its cap."""
-    from include.recovery.forecast import cost_so_far
-
-    spent = cost_so_far(item.forecast, elapsed)
+    spent = measures.cost_so_far(item.forecast, elapsed)
     if spent > item.forecast.cap:
         cap = f"{item.forecast.cap} {item.forecast.currency}"
         raise _halt(journal, "cost-cap", "target", f"stopped at {spent} {item.forecast.currency}: above the cap of {cap}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.evidence.naming import new_record_id
 from include.evidence.record import LeaseRecord
+from include.recovery.conclude import conclude_cut_off
 from include.recovery.journal import Journal
 from include.recovery.model import Check, Lease, Outcome, PlanItem
 from include.values import utcnow
@@ -76,6 +77,7 @@ def end_superseded(desk: Desk, item: PlanItem, journal: Journal) -> None:
             reason=f"superseded by {item.drill_id}",
             at=now,
         )
+        conclude_cut_off(desk, lease.lease_id, journal.clock)
         journal.note("superseded", {"lease": lease.lease_id, "sandbox": lease.sandbox})
 
 

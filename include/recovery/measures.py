@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from include.recovery.journal import Journal
-from include.recovery.model import Check, Outcome, PlanItem
+from include.recovery.model import Check, Forecast, Outcome, PlanItem
 from include.values import format_duration
 
 
@@ -41,3 +42,13 @@ def _against(name: str, measured: timedelta, target: timedelta) -> Check:
         threshold=format_duration(target),
         detail=detail,
     )
+
+
+def cost_so_far(forecast: Forecast, elapsed: timedelta) -> Decimal:
+    """What a drill has cost after `elapsed`, by its own forecast's price per second: cost × elapsed ÷ forecast duration.
+
+    The bill settles it later. Two decimals.
+    """
+    seconds = max(forecast.duration.total_seconds(), 1.0)
+    spent = forecast.cost * Decimal(str(elapsed.total_seconds())) / Decimal(str(seconds))
+    return spent.quantize(Decimal("0.01"))

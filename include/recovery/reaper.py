@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.recovery.conclude import conclude_cut_off
 from include.recovery.contracts import Transient
 from include.recovery.leases import write_lease
 from include.recovery.model import Lease, Owned
@@ -47,6 +48,7 @@ def reap(desk: Desk, clock: Callable[[], datetime] = utcnow) -> list[str]:
         closed = lease.model_copy(update={"closed_at": now})
         write_lease(desk, closed, "closed", by="reaper", reason=f"expired at {lease.expires_at.isoformat()}", at=now)
         ended.append(lease.sandbox)
+        conclude_cut_off(desk, lease.lease_id, clock)
     troubles += unexplained(desk)
     if troubles:
         raise Leftovers("; ".join(troubles) + (f"; ended: {', '.join(ended)}" if ended else ""))

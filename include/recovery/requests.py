@@ -11,6 +11,7 @@ from include.recovery.model import PlanItem, Request, Target
 
 if TYPE_CHECKING:
     from include.catalog.load import Loaded
+    from include.ledger.model import Stop
 
 SCHEDULE = "schedule"
 
@@ -55,13 +56,17 @@ def planned_by_cloud(
         only=services or None,
         request=None if scheduled else request,
         target=target,
-        stopped=ledger.stopped(),
+        stopped=_said(ledger.stopped()),
         ignore_due=bool(services),
     )
     planned: dict[str, list[PlanItem]] = {}
     for item in items:
         planned.setdefault(item.cloud, []).append(item)
     return planned
+
+
+def _said(stop: Stop | None) -> str | None:
+    return f"stopped by {stop.by} at {stop.at.isoformat()}: {stop.reason}" if stop else None
 
 
 def sweeps_by_cloud(connections: Connections, params: Mapping[str, Any], at: datetime) -> dict[str, list[dict[str, Any]]]:

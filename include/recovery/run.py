@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.recovery import drill, expectations, leases
-from include.recovery.conclude import conclude
+from include.recovery.conclude import conclude, hold
 from include.recovery.contracts import Transient
 from include.recovery.model import PlanItem, Status
 
@@ -24,7 +24,7 @@ SLOWEST = 5.0
 def run_drill(desk: Desk, item: PlanItem, docs: Path | None, say: Callable[[str], None] = lambda _: None) -> DrillRecord:
     """Restore, validate, discard and record one planned datastore. The record says what failed; nothing is raised for it.
 
-    Raises Transient, LedgerUnreachable or StoresDown when a step could not be finished: run it again, it continues.
+    Raises Held when it must not begin (recorded as a note), Transient, LedgerUnreachable or StoresDown when a step could not be finished: run it again, it continues.
     """
     if desk.datastore(item.service, item.datastore).validation.expectations:
         threading.Thread(target=expectations.preload, daemon=True).start()  # seconds of import, while the restore runs
@@ -35,6 +35,9 @@ def run_drill(desk: Desk, item: PlanItem, docs: Path | None, say: Callable[[str]
         drill.secure(desk, item)
         say(f"{item.label}: validating")
         drill.validate(desk, item, docs)
+    except drill.Held as held:
+        hold(desk, item, str(held))
+        raise
     except drill.Halted as halted:
         say(f"{item.label}: {halted}")
     leases.close(desk, item)

@@ -19,7 +19,7 @@ from include.recovery.model import Access, Check, Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import connection as Connection  # noqa: N812
 
 RELATIONS: dict[str, Callable[[Any, Any], bool]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 

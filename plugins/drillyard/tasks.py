@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import Asset, TriggerRule, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drillyard.operators.restore import RESTORE_OPERATORS, RestoreOperator
 from drillyard.operators.verify import VERIFY_OPERATORS, VerifyOperator
@@ -26,7 +26,7 @@ def _requested() -> tuple[dict[str, Any], str, Any]:
     return dict(context["params"]), by, at
 
 
-@task(multiple_outputs=True)
+@task
 def plan_drills() -> dict[str, list[dict[str, Any]]]:
     """What is due or was asked for, by cloud, with forecasts. Fails at once on a service that is not in the catalog."""
     from drillyard.clients import connection
@@ -44,7 +44,17 @@ def _scheduled() -> bool:
 
 def restore_drills(planned: Any) -> list[Any]:
     """One mapped group a cloud: restore → validate → close → record → verdict for each planned datastore."""
-    return [_drill_group(operator).expand(item=planned[cloud]) for cloud, operator in RESTORE_OPERATORS.items()]
+    return [_drill_group(operator).expand(item=_of(cloud, planned)) for cloud, operator in RESTORE_OPERATORS.items()]
+
+
+def _of(cloud: str, planned: Any) -> Any:
+    """A task that hands on one cloud's part of a plan: Airflow maps over a task's whole return value, not over a key of it."""
+
+    @task(task_id=f"due_{cloud}")
+    def part(plan: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        return plan.get(cloud, [])
+
+    return part(planned)
 
 
 def _drill_group(operator: type[RestoreOperator]) -> Any:
@@ -99,10 +109,12 @@ def close(item: dict[str, Any]) -> None:
 def record(item: dict[str, Any]) -> dict[str, str]:
     """Write the drill's record to every evidence store and to the ledger; returns its id, verdict and summary."""
     from drillyard.clients import desk
-    from include.recovery.conclude import conclude
+    from include.recovery.conclude import began, conclude
 
-    planned = _item(item)
-    written = conclude(desk(planned.cloud), planned)
+    planned, opened = _item(item), desk(item["cloud"])
+    if not began(opened, planned):
+        raise AirflowSkipException(f"{planned.label} was held and never began; the note in the evidence says why")
+    written = conclude(opened, planned)
     return {"record_id": written.record_id, "verdict": written.verdict.value, "summary": written.summary}
 
 
@@ -114,7 +126,7 @@ def verdict(item: dict[str, Any], recorded: dict[str, str]) -> None:
         raise AirflowFailException("{}: {verdict}: {summary} (evidence {record_id})".format(planned.label, **recorded))
 
 
-@task(multiple_outputs=True)
+@task
 def plan_sweeps() -> dict[str, list[dict[str, Any]]]:
     """One batch for each cloud and region that the catalog uses."""
     from drillyard.clients import connection
@@ -127,7 +139,7 @@ def plan_sweeps() -> dict[str, list[dict[str, Any]]]:
 
 def verify_sweeps(planned: Any) -> list[Any]:
     """One mapped group a cloud: verify → verdict for each region."""
-    return [_sweep_group(operator).expand(batch=planned[cloud]) for cloud, operator in VERIFY_OPERATORS.items()]
+    return [_sweep_group(operator).expand(batch=_of(cloud, planned)) for cloud, operator in VERIFY_OPERATORS.items()]
 
 
 def _sweep_group(operator: type[VerifyOperator]) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drillyard.triggers import SandboxTrigger
 
@@ -37,14 +37,19 @@ class RestoreOperator(BaseOperator):
     def execute(self, context: Context) -> str:
         from drillyard.clients import desk
         from include.recovery import drill
+        from include.recovery.conclude import hold
         from include.recovery.model import PlanItem
 
         item = PlanItem.model_validate(self.item)
         _label(context, item.label)
         if item.cloud != self.cloud:
             raise AirflowFailException(f"{type(self).__name__} restores {self.cloud} datastores; {item.label} is on {item.cloud}")
+        opened = desk(self.cloud)
         try:
-            drill.begin(desk(self.cloud), item)
+            drill.begin(opened, item)
+        except drill.Held as held:
+            hold(opened, item, str(held))
+            raise AirflowSkipException(f"{item.label} is held: {held}") from None
         except drill.Halted as halted:
             raise AirflowFailException(f"{item.label}: {halted}") from None
         self.defer(trigger=SandboxTrigger(item=self.item, poll=self.poll), method_name="secure")
