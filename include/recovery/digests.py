@@ -19,7 +19,7 @@ from include.catalog.model import Question
 from include.values import canonical_json
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import connection as Connection  # noqa: N812  the class is lower case
 
 SUFFIX = ".digests.json"
 

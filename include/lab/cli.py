@@ -1,0 +1,69 @@
+"""`drillyard lab`: a distribution business on real PostgreSQL servers, on one machine, with faults to plant."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from include.lab import backups, environment, home, lab, state
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+Home = Annotated[Path | None, typer.Option("--home", help="The lab's folder. Default: DRILLYARD_LAB_HOME, or build/lab.")]
+
+
+@app.command()
+def up(
+    where: Home = None,
+    rows: Annotated[int, typer.Option(min=20_000, help="Order lines of a new lab; everything else is in proportion.")] = lab.ROWS,
+) -> None:
+    """Start everything; make it first where there is nothing. May be run twice."""
+    lab.up(where, rows=rows, tell=typer.echo)
+
+
+@app.command()
+def down(
+    where: Home = None, purge: Annotated[bool, typer.Option("--purge", help="Delete the lab's data as well.")] = False
+) -> None:
+    """Stop every process of the lab."""
+    lab.down(where, purge=purge, tell=typer.echo)
+
+
+@app.command()
+def status(where: Home = None, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """What runs, on which port. Exit code 1 when something does not."""
+    found = lab.status(where)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        typer.echo(f"lab in {found['home']}")
+        for server in found["servers"]:
+            runs = f"port {server['port']}, pid {server['pid']}" if server["pid"] else "stopped"
+            typer.echo(f"  {server['name']:<14}{server['domain']:<10}{runs:<26}{', '.join(server['services'])}")
+        typer.echo(f"  order generator: {'pid ' + str(found['writer']) if found['writer'] else 'stopped'}")
+    if not found["writer"] or not all(server["pid"] for server in found["servers"]):
+        raise typer.Exit(1)
+
+
+@app.command()
+def backup(service: Annotated[str | None, typer.Argument(help="Default: all.")] = None, where: Home = None) -> None:
+    """Run the backup job: base backups and dumps, signed digests, copies in the other failure domain."""
+    known = state.load(where or home.lab_home())
+    with state.locked(known.home):
+        for made in backups.back_up(known, service):
+            typer.echo(str(made))
+
+
+@app.command()
+def env(where: Home = None, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """The variables of ``env.json`` as shell lines: ``eval "$(drillyard lab env)"``. Carries the lab's passwords."""
+    found = environment.read(state.load(where or home.lab_home()))
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        for name, value in found.items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
