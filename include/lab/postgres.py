@@ -39,6 +39,8 @@ class Cluster(Frozen):
     """The user its processes run as; None: the current one."""
     password: str = Field(repr=False)
     """Of the superuser ``postgres``."""
+    host: str = HOST
+    """The loopback address it listens on. Servers of a managed cloud all have the same port, so each has its own address."""
 
 
 def run(cluster: Cluster, program: str, *arguments: str | Path, timeout: float = 300) -> str:
@@ -92,7 +94,7 @@ def initdb(cluster: Cluster, settings: Mapping[str, str], *, wal_segment_mb: int
         )
     finally:
         secret.unlink()
-    configure(cluster, {"listen_addresses": f"'{HOST}'", "unix_socket_directories": "''", "timezone": "'UTC'", **settings})
+    configure(cluster, {"listen_addresses": f"'{cluster.host}'", "unix_socket_directories": "''", "timezone": "'UTC'", **settings})
 
 
 def configure(cluster: Cluster, settings: Mapping[str, str]) -> None:
@@ -154,7 +156,7 @@ def connect(
     import psycopg2
 
     connection = psycopg2.connect(
-        host=HOST,
+        host=cluster.host,
         port=cluster.port,
         dbname=database,
         user=user,
