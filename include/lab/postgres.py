@@ -94,7 +94,9 @@ def initdb(cluster: Cluster, settings: Mapping[str, str], *, wal_segment_mb: int
         )
     finally:
         secret.unlink()
-    configure(cluster, {"listen_addresses": f"'{cluster.host}'", "unix_socket_directories": "''", "timezone": "'UTC'", **settings})
+    configure(
+        cluster, {"listen_addresses": f"'{cluster.host}'", "unix_socket_directories": "''", "timezone": "'UTC'", **settings}
+    )
 
 
 def configure(cluster: Cluster, settings: Mapping[str, str]) -> None:
