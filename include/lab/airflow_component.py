@@ -7,6 +7,7 @@ each component as that asks, and again when it ends by itself. Any other command
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -43,6 +44,8 @@ class Keeper:
         self.name, self.command = name, list(command)
         self.stopping = False
         self.child: subprocess.Popen[bytes] | None = None
+        self.orphaned: set[int] = set()
+        """Process groups of components that died."""
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
         """Signal handler: pass the signal on and do not start again."""
@@ -55,8 +58,9 @@ class Keeper:
         pause = 1.0
         while not self.stopping:
             started = time.monotonic()
-            self.child = subprocess.Popen(self.command)
+            self.child = subprocess.Popen(self.command, process_group=0)
             code = self._wait(self.child)
+            self.orphaned.add(self.child.pid)
             if self.stopping:
                 return 0
             pause = 1.0 if time.monotonic() - started > 60 else min(pause * 2, 30.0)
@@ -70,12 +74,31 @@ class Keeper:
         since: float | None = None
         while True:
             try:
-                return child.wait(0.5)
+                return child.wait(1)
             except subprocess.TimeoutExpired:
+                self._sweep()
                 if self.stopping:
                     since = since or time.monotonic()
                     if time.monotonic() - since > PATIENCE:
                         child.kill()
+
+    def _sweep(self) -> None:
+        """End what a dead component left idle. The workers of a killed scheduler wait for it for ever; one that still runs a
+        task has a child and may finish it: its result goes to the API server, and it is swept afterwards.
+        """
+        if not self.orphaned:
+            return
+        import psutil
+
+        left = set()
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                group = os.getpgid(process.pid)
+                if group in self.orphaned and process.status() != psutil.STATUS_ZOMBIE:
+                    left.add(group)
+                    if not process.children():
+                        process.kill()
+        self.orphaned &= left
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds

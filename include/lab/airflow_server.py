@@ -137,12 +137,23 @@ def stop(home: Path, patience: float = 25) -> int:
         for process in targets:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(number)
-        psutil.wait_procs(targets, timeout=seconds)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and any(_lives(process) for process in targets):
+            time.sleep(0.1)
     left = members(home)
     if left:
         raise RuntimeError("could not be ended: " + ", ".join(f"{one.pid} ({one.name()})" for one in left))
     (home / "server.json").unlink(missing_ok=True)
     return len(everyone)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Not gone and no zombie: `airflow standalone` leaves zombies, which its own end clears away."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _is_keeper(process: psutil.Process) -> bool:
