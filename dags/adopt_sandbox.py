@@ -8,6 +8,7 @@ until the time you give. Drills of regulated tenants' data cannot be kept. `rele
 from __future__ import annotations
 
 from airflow.sdk import Param, dag
+
 from drillyard.tasks import adopt, seal
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, DeadlineAlert, DeadlineReference, Param, dag
+
 from drillyard.forms import service_names
 from drillyard.notices import late
 from drillyard.tasks import plan_drills, restore_drills, seal

@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag
+
 from drillyard.operators.restore import RESTORE_OPERATORS
 from drillyard.tasks import reap
 

@@ -2,12 +2,14 @@
 ### Stop everything
 
 Trigger with `stop`: running drills end safely (their sandboxes are discarded, their records say who stopped them) and no new
-drill begins, scheduled or by hand, until somebody triggers this DAG with `resume`. From a terminal: `drillyard stop`, `drillyard resume`.
+drill begins, scheduled or by hand, until somebody triggers this DAG with `resume`.
+From a terminal: `drillyard stop`, `drillyard resume`.
 """
 
 from __future__ import annotations
 
 from airflow.sdk import Param, dag
+
 from drillyard.tasks import global_stop, seal
 
 

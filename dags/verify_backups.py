@@ -14,6 +14,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, DeadlineAlert, DeadlineReference, Param, dag
+
 from drillyard.notices import late
 from drillyard.tasks import plan_sweeps, seal, verify_sweeps
 

@@ -45,7 +45,7 @@ def _against(name: str, measured: timedelta, target: timedelta) -> Check:
 
 
 def cost_so_far(forecast: Forecast, elapsed: timedelta) -> Decimal:
-    """What a drill has cost after `elapsed`, by its own forecast's price per second: cost × elapsed ÷ forecast duration.
+    """What a drill has cost after `elapsed`, by its own forecast's price per second: cost times elapsed over forecast duration.
 
     The bill settles it later. Two decimals.
     """

@@ -24,7 +24,8 @@ SLOWEST = 5.0
 def run_drill(desk: Desk, item: PlanItem, docs: Path | None, say: Callable[[str], None] = lambda _: None) -> DrillRecord:
     """Restore, validate, discard and record one planned datastore. The record says what failed; nothing is raised for it.
 
-    Raises Held when it must not begin (recorded as a note), Transient, LedgerUnreachable or StoresDown when a step could not be finished: run it again, it continues.
+    Raises Held when it must not begin (recorded as a note); Transient, LedgerUnreachable or StoresDown when a step could not be
+    finished: run it again, it continues.
     """
     if desk.datastore(item.service, item.datastore).validation.expectations:
         threading.Thread(target=expectations.preload, daemon=True).start()  # seconds of import, while the restore runs

@@ -15,4 +15,5 @@ async def say_late(**context: Any) -> None:
 
 
 def late() -> AsyncCallback:
+    """The callback of a run that has not ended by its deadline."""
     return AsyncCallback(say_late)

@@ -21,9 +21,13 @@ def _requested() -> tuple[dict[str, Any], str, Any]:
     """The form's values, who triggered, and the instant that names the request: the same at every try of one run."""
     context: Any = get_current_context()
     run = context["dag_run"]
-    by = context["params"].get("requested_by") or getattr(run, "triggering_user_name", None) or "schedule"
+    claimed, user = context["params"].get("requested_by"), getattr(run, "triggering_user_name", None)
+    params = dict(context["params"])
+    if user and claimed and claimed != user:  # who logged in counts; whom they act for goes into the reason
+        params["reason"] = f"{params.get('reason') or 'by hand'} (for {claimed})"
+    by = user or claimed or "schedule"
     at = run.logical_date or run.run_after
-    return dict(context["params"]), by, at
+    return params, by, at
 
 
 @task
@@ -162,9 +166,8 @@ def night(batch: dict[str, Any], verdicts: dict[str, str]) -> None:
 @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[EVIDENCE])
 def seal() -> int:
     """Chain and sign every record that is not sealed yet. The only task that gets the signing key. Returns the head's number."""
-    from include.recovery.sealing import seal_all
-
     from drillyard.clients import connection
+    from include.recovery.sealing import seal_all
 
     return seal_all(connection)
 
@@ -182,9 +185,8 @@ def reap(cloud: str) -> list[str]:
 @task
 def publish() -> str:
     """Write the readiness page and its JSON beside the evidence; returns the page's path."""
-    from include.evidence.publish import publish_readiness
-
     from drillyard.clients import connection
+    from include.evidence.publish import publish_readiness
 
     return str(publish_readiness(connection))
 
