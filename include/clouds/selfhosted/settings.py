@@ -11,6 +11,8 @@ from include.catalog.model import Entry, Name
 
 
 class BaseBackupCopy(Entry):
+    """A second place where the same base backups and the same WAL are kept."""
+
     location: str
     wal: str
     failure_domain: Name
@@ -31,6 +33,8 @@ class BaseBackups(Entry):
 
 
 class DumpCopy(Entry):
+    """A second place where the same dumps are kept."""
+
     location: str
     failure_domain: Name
 
@@ -41,6 +45,8 @@ class Dumps(Entry):
     kind: Literal["dump"]
     location: str
     pattern: str = "*.dump"
+    timezone: str = "UTC"
+    """Zone of the host that runs pg_dump: a dump's header holds that host's local time without its zone."""
     copies: list[DumpCopy] = Field(default_factory=list)
     digests: bool = True
 
@@ -63,7 +69,8 @@ class RestoreHost(Entry):
     sandbox_root: str
     """Folder for sandboxes; needs the space of the largest restore."""
     bin_dirs: dict[str, str]
-    """PostgreSQL binaries by major version: ``{"18": "/usr/lib/postgresql/18/bin"}``. A backup of another major version is refused."""
+    """PostgreSQL binaries by major version: ``{"18": "/usr/lib/postgresql/18/bin"}``.
+    A backup of another major version is refused."""
     run_as: str | None = None
     """User that runs the restored servers when Drillyard itself runs as root (PostgreSQL refuses root). Default: nobody."""
     isolation: Literal["namespace", "configuration"] = "namespace"
@@ -71,6 +78,8 @@ class RestoreHost(Entry):
     shown as a check, where the kernel does not allow it. Always: no TCP, a Unix socket in a private folder."""
     max_ready: str = "30m"
     """How long a restored server may take to accept connections before the drill fails."""
+    failure_domains: dict[str, str] = Field(default_factory=dict)
+    """Failure domain by region, as in platform.yaml's regions. A region that is not named here is its own."""
 
 
 SETTINGS = RestoreHost

@@ -1,0 +1,213 @@
+"""Walls around a restored server, made by the kernel: no network, and a file system that holds only what it needs.
+
+The network namespace has no interface that is up, so nothing inside (dblink, foreign servers, subscriptions, a trigger)
+can reach a network, whatever its configuration says. The network does not cover Unix sockets of other servers on this
+machine, nor their archives: so the server also gets a root of its own with PostgreSQL, the system's libraries and its
+sandbox in it. Both need Linux; an ordinary user needs unprivileged user namespaces. What cannot be had is said, not hidden.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from include.clouds.selfhosted.programs import RunAs, environment, last_words
+from include.clouds.selfhosted.sandbox import Folder
+from include.settings import PROJECT
+from include.values import Frozen
+
+_NEWNS, _NEWUSER, _NEWNET, _NEWIPC = 0x00020000, 0x10000000, 0x40000000, 0x08000000
+_MS_REC, _MS_PRIVATE, _MS_BIND, _MS_REMOUNT, _MS_RDONLY, _MS_NOSUID, _MS_NODEV = 0x4000, 1 << 18, 0x1000, 0x20, 0x1, 0x2, 0x4
+_PR_SET_NO_NEW_PRIVS = 38
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")
+_DEVICES = ("null", "zero", "random", "urandom")
+
+
+class Walls(Frozen):
+    """What separates a server from the machine."""
+
+    network: bool = False
+    """A network namespace of its own."""
+    files: bool = False
+    """A root of its own."""
+    why: str = ""
+    """Why it is less than both; empty when it is both."""
+
+    @property
+    def words(self) -> str:
+        if self.network and self.files:
+            return "own network namespace without interfaces, own file system root"
+        return ("own network namespace without interfaces" if self.network else "configuration only") + f" ({self.why})"
+
+
+def ask(bin_dir: Path, place: Path, run_as: str | None, asked: str) -> Walls:
+    """`probe` in a process of its own, from a caller that may have threads. Raises OSError when it gives no answer."""
+    done = subprocess.run(
+        [sys.executable, "-m", "include.clouds.selfhosted.isolation", str(bin_dir), str(place), run_as or "", asked],
+        cwd=PROJECT,
+        env={**environment(), "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode:
+        raise OSError(f"the walls of a sandbox could not be tried: {last_words(done.stderr)}")
+    return Walls.model_validate_json(done.stdout)
+
+
+def needed_folders(bin_dir: Path) -> list[Path]:
+    """The folders that the binaries need outside the system's: their own installation and the libraries they load.
+
+    The dynamic loader itself lists the libraries, as it does for `ldd`.
+    """
+    trace = subprocess.run(
+        [str(bin_dir / "postgres"), "-V"],
+        env={**environment(), "LD_TRACE_LOADED_OBJECTS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = [bin_dir.resolve().parent, bin_dir.parent]
+    for line in trace.stdout.splitlines():
+        library = line.partition("=>")[2].split("(")[0].strip()
+        if library.startswith("/"):
+            found += [Path(library).parent, Path(library).resolve().parent]
+    outside: list[Path] = []
+    for folder in sorted(set(found)):
+        if not any(folder.is_relative_to(known) for known in (*map(Path, _SYSTEM), *outside)):
+            outside.append(folder)
+    return outside
+
+
+def probe(folder: Folder, bin_dir: Path, user: RunAs, asked: str) -> Walls:
+    """The strongest walls that this machine gives, found by starting `postgres -V` behind them. Takes some 10 ms."""
+    if asked == "configuration":
+        return Walls(why="isolation is set to configuration")
+    reasons = []
+    needs = needed_folders(bin_dir)
+    for walls in (Walls(network=True, files=True), Walls(network=True)):
+        try:
+            done = subprocess.run(
+                [str(bin_dir / "postgres"), "-V"],
+                preexec_fn=entering(walls, folder, needs, user),
+                env=environment(),
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=False,
+            )
+        except (OSError, subprocess.SubprocessError) as refused:
+            reasons.append(f"{'own root' if walls.files else 'network namespace'} refused: {refused}")
+            continue
+        if done.returncode == 0:
+            return walls.model_copy(update={"why": "; ".join(reasons)})
+        reasons.append(f"{'own root' if walls.files else 'network namespace'}: {done.stderr.strip()[:200]}")
+    return Walls(why="; ".join(reasons) or "the kernel refuses namespaces")
+
+
+@contextmanager
+def trial(place: Path) -> Iterator[Path]:
+    """A folder to try walls in, before there is a sandbox. Removed on exit."""
+    with TemporaryDirectory(prefix=".trial-", dir=place if os.access(place, os.W_OK) else None) as scratch:
+        for name in ("root", "run"):
+            Path(scratch, name).mkdir()
+        Path(scratch).chmod(0o711)
+        yield Path(scratch)
+
+
+def entering(walls: Walls, folder: Folder, needs: list[Path], user: RunAs) -> Callable[[], None]:
+    """What a child does between fork and exec: build the walls, become `user`, and give up ever getting more rights."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(what: str, result: int) -> None:
+        if result != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, f"{what}: {os.strerror(number)}")
+
+    def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
+        kind_bytes = kind.encode() if kind else None
+        call(f"mount {target}", libc.mount(source.encode(), target.encode(), kind_bytes, flags, data.encode()))
+
+    def enter() -> None:
+        if walls.network or walls.files:
+            flags = (_NEWNET | _NEWIPC if walls.network else 0) | (_NEWNS if walls.files else 0)
+            outer_uid, outer_gid = os.geteuid(), os.getegid()
+            call("unshare", libc.unshare(flags if user.changes else flags | _NEWUSER))
+            if not user.changes:
+                Path("/proc/self/setgroups").write_text("deny")
+                Path("/proc/self/uid_map").write_text(f"{outer_uid} {outer_uid} 1")
+                Path("/proc/self/gid_map").write_text(f"{outer_gid} {outer_gid} 1")
+        if walls.files:
+            build_root(mount, folder, needs)
+            os.chroot(folder.root)
+        if user.changes:
+            os.setgroups([])
+            os.setgid(user.gid)
+            os.setuid(user.uid)
+        os.umask(0o077)
+        os.chdir(folder.data if folder.data.is_dir() else "/")
+        call("no_new_privs", libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+    return enter
+
+
+def build_root(mount: Callable[..., None], folder: Folder, needs: list[Path]) -> None:
+    """Mount a root of its own below the sandbox: system and PostgreSQL to read, the sandbox to write, nothing else.
+
+    Every path is where it was, so that both sides of the wall speak of the same files.
+    """
+    os.umask(0o022)
+    mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    root = str(folder.root)
+    mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=16m")
+    for name in _SYSTEM:
+        source = Path(name)
+        if source.is_symlink():
+            Path(root + name).symlink_to(source.readlink())
+        elif source.is_dir():
+            bind(mount, source, root, read_only=True)
+    for source in needs:
+        bind(mount, source, root, read_only=True)
+    for source in dict.fromkeys((folder.path, folder.socket_dir)):
+        if source.is_dir() and not (source != folder.path and source.is_relative_to(folder.path)):
+            bind(mount, source, root, read_only=False)
+    for name in _DEVICES:
+        place = Path(f"{root}/dev/{name}")
+        place.parent.mkdir(exist_ok=True)
+        place.touch()
+        mount(f"/dev/{name}", str(place), None, _MS_BIND)
+    for name in ("/dev/shm", "/tmp"):  # noqa: S108 inside the new root
+        place = Path(root + name)
+        place.mkdir(exist_ok=True, parents=True)
+        if not os.path.ismount(place) and not any(place.iterdir()):
+            mount("tmpfs", str(place), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=1777")
+
+
+def bind(mount: Callable[..., None], source: Path, root: str, *, read_only: bool) -> None:
+    """Show one folder at the same path below the new root."""
+    place = root + str(source)
+    Path(place).mkdir(parents=True, exist_ok=True)
+    mount(str(source), place, None, _MS_BIND | (_MS_REC if read_only else 0))
+    if read_only:
+        try:
+            mount("none", place, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID)
+        except OSError:
+            # In a user namespace some flags are locked. The server's user could not write there anyway.
+            return
+
+
+def main(bin_dir: str, place: str, run_as: str, asked: str) -> None:
+    """Try the walls and print them as JSON."""
+    with trial(Path(place)) as scratch:
+        sys.stdout.write(probe(Folder(scratch), Path(bin_dir), RunAs(run_as or None), asked).model_dump_json())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:5])

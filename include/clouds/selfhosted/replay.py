@@ -1,0 +1,143 @@
+"""Handing WAL to a restored server while it recovers: it asks through a pipe, and the runner answers."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import select
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from include.clouds.selfhosted.files import Store
+from include.clouds.selfhosted.programs import RunAs
+from include.clouds.selfhosted.sandbox import Folder
+
+_WANTED = re.compile(r"^(?P<name>[0-9A-F]{24}|[0-9A-F]{8}\.history|[0-9A-F]{24}\.[0-9A-F]{8}\.backup) (?P<path>\S+)$")
+_SEGMENT = re.compile(r"^[0-9A-F]{24}$")
+
+
+class Feed:
+    """The runner's end of the pipe. The server's end is `configuration.restore_command`."""
+
+    def __init__(self, folder: Folder, store: Store, segment_size: int, user: RunAs) -> None:
+        self._folder, self._store, self._size, self._user = folder, store, segment_size, user
+        self.served: list[str] = []
+        """Names of the segments handed over, in order."""
+        self.refused: dict[str, str] = {}
+        """Why a file that is in the archive was not handed over."""
+        for name in ("want", "got"):
+            path = folder.feed / name
+            path.unlink(missing_ok=True)
+            os.mkfifo(path, 0o600)
+            user.own(path)
+        # Open for both, so that the pipe never ends when a shell closes its side.
+        self._want = os.open(folder.feed / "want", os.O_RDWR | os.O_NONBLOCK)
+
+    def close(self) -> None:
+        os.close(self._want)
+
+    def serve(self, patience: float, alive: Callable[[], bool]) -> None:
+        """Answer what is asked within `patience` seconds."""
+        ready, _, _ = select.select([self._want], [], [], patience)
+        if not ready:
+            return
+        for line in os.read(self._want, 4096).decode(errors="replace").splitlines():
+            found = _WANTED.match(line)
+            answer = self._hand_over(found["name"], found["path"]) if found else False
+            self._answer("ok" if answer else "no", alive)
+
+    def _hand_over(self, name: str, relative: str) -> bool:
+        """Put one file of the archive where the server wants it. A damaged one is refused, with its reason noted."""
+        if relative not in ("pg_wal/RECOVERYXLOG", "pg_wal/RECOVERYHISTORY"):
+            return False
+        entry = next((one for one in (name, f"{name}.gz") if self._store.has(one)), None)
+        if entry is None:
+            return False
+        target = self._folder.data / relative
+        target.unlink(missing_ok=True)
+        # Never through a link: the folder belongs to the server, and this process may be root.
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            size = self._store.unpack_to(entry, handle)
+        except (OSError, EOFError) as broken:
+            self.refused[name] = f"{self._store.describe(entry)} cannot be read: {broken}"
+            target.unlink()
+            return False
+        finally:
+            os.close(handle)
+        if _SEGMENT.match(name) and size != self._size:
+            self.refused[name] = f"{self._store.describe(entry)} has {size} bytes, a segment has {self._size}"
+            target.unlink()
+            return False
+        self._user.own(target)
+        self.served.append(name)
+        return True
+
+    def _answer(self, word: str, alive: Callable[[], bool]) -> None:
+        """Answer the shell that waits. It opens its side after asking, so this may take an instant."""
+        while alive():
+            try:
+                handle = os.open(self._folder.feed / "got", os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as nobody_there:
+                if nobody_there.errno != errno.ENXIO:
+                    raise
+                time.sleep(0.001)
+                continue
+            os.write(handle, f"{word}\n".encode())
+            os.close(handle)
+            return
+
+
+def target_not_reached(log: str) -> bool:
+    """Whether recovery ended because all WAL lies before the target time.
+
+    PostgreSQL stops at the first commit after the target and gives up when there is none. When the archive ends before
+    the target, everything in it belongs to the state asked for, so the runner starts again without a target; whether
+    the archive reaches far enough at all was decided before (check `point-reaches-target`).
+    """
+    return "recovery ended before configured recovery target was reached" in log
+
+
+def recovery_seconds(log: str) -> dict[str, float]:
+    """Seconds of ``start`` (first line to the begin of redo) and ``replay`` (to ready), from the server's own log."""
+    stamps: dict[str, float] = {}
+    for line in log.splitlines():
+        if not (found := _STAMP.match(line)):
+            continue
+        instant = _seconds(found["time"])
+        stamps.setdefault("first", instant)
+        for word, text in (("redo", "redo starts at"), ("ready", "database system is ready to accept connections")):
+            if text in line:
+                stamps[word] = instant
+    if "ready" not in stamps:
+        return {}
+    redo = stamps.get("redo", stamps["ready"])
+    return {"start": round(redo - stamps["first"], 3), "replay": round(stamps["ready"] - redo, 3)}
+
+
+_STAMP = re.compile(r"^(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC \[\d+\]")
+
+
+def _seconds(stamp: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(stamp + "+00:00").timestamp()
+
+
+def tail(log: Path, size: int = 200_000) -> str:
+    """The end of the server's log; empty when there is none yet."""
+    try:
+        with log.open("rb") as reader:
+            reader.seek(max(0, log.stat().st_size - size))
+            return reader.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def reasons(log: str, lines: int = 4) -> str:
+    """What the server itself says went wrong: its last errors, or its last lines when it names none."""
+    said = [line for line in log.splitlines() if line.strip()]
+    errors = [line for line in said if re.search(r"\b(FATAL|PANIC|ERROR|HINT|DETAIL):", line)]
+    return " | ".join(re.sub(r"^\S+ \S+ \S+ \[\d+\] ", "", line.strip()) for line in (errors or said)[-lines:])[:900]
