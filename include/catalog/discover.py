@@ -28,13 +28,13 @@ class Found:
     asked: list[str] = field(default_factory=list)
 
 
-def discover(loaded: Loaded, clients: Connections = from_environment, room: Callable[[str], CloudRoom] = clouds.room) -> Found:
+def discover(loaded: Loaded, clients: Connections = from_environment, room: Callable[[str], CloudRoom] | None = None) -> Found:
     """Ask every cloud of the platform. One that cannot answer is noted, and hides no other."""
     found = Found()
     for cloud in loaded.catalog.platform.clouds:
         known = {key: item for key, (_, item) in loaded.catalog.datastores().items() if item.cloud == cloud}
         try:
-            drafts = room(cloud).backup_source(clients, loaded.catalog.settings.get(cloud)).discover(known)
+            drafts = (room or clouds.room)(cloud).backup_source(clients, loaded.catalog.settings.get(cloud)).discover(known)
         except Exception as error:  # whatever an SDK raises is this cloud's finding; the others are still asked
             lines = str(error).strip().splitlines()
             found.failed[cloud] = lines[0] if lines else type(error).__name__

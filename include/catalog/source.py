@@ -12,7 +12,9 @@ import yaml
 from include.catalog.errors import Problem, Severity, unknown
 
 # libyaml when the wheel has it: a catalog of 1,000 services loads some ten times faster than with the Python scanner.
-_Loader = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+_FAST = cast("type[yaml.SafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+_DEEP = 5000
+"""libyaml nests without a limit until the process dies. A file that could nest this deep is left to the Python scanner."""
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
 
@@ -86,7 +88,8 @@ class Document:
     def _read(self) -> None:
         try:
             self.raw = self.path.read_bytes()
-            loader = _Loader(self.raw.decode("utf-8"))
+            text = self.raw.decode("utf-8")
+            loader = (yaml.SafeLoader if sum(map(text.count, ("[", "{", "- ", "? "))) > _DEEP else _FAST)(text)
             self._node = loader.get_single_node()
             if self._node is None:
                 self.problems.append(Problem(self.file, 1, "", "is empty"))

@@ -27,7 +27,7 @@ def objection(sql: str) -> str | None:
     first = re.match(r"[\s(]*(\w*)", bare)
     word = first[1].upper() if first else ""
     if word not in ("SELECT", "WITH"):
-        return f"begins with {word or bare[0]!r}; write one SELECT (or WITH … SELECT)"
+        return f"begins with {word or repr(bare[0])}; write one SELECT (or WITH … SELECT)"
     writes = _WRITES.search(bare)
     if writes:
         return f"changes data ({writes[1].upper()} inside WITH); write one SELECT that only reads"
