@@ -10,7 +10,7 @@ from pydantic import Field
 
 from include.catalog.model import EvidenceStore
 from include.connections import Connections, from_environment
-from include.evidence.naming import CHAIN, RECORDS, record_path
+from include.evidence.naming import RECORDS, record_path
 from include.evidence.record import RecordBase
 from include.evidence.store import AlreadyThere, LocalStore, ObjectStore, Store, StoreDown
 from include.settings import PROJECT
@@ -98,8 +98,9 @@ class Stores:
         down = [error for error in failures if isinstance(error, StoreDown)]
         raise (down or failures)[0]
 
-    def repair(self, prefixes: Iterable[str] = (RECORDS, CHAIN), sealed: Mapping[str, str] | None = None) -> Repair:
-        """Copy what a store lacks from another. Nothing is ever overwritten or deleted.
+    def repair(self, prefixes: Iterable[str] = (RECORDS,), sealed: Mapping[str, str] | None = None) -> Repair:
+        """Copy what a store lacks from another. Nothing is ever overwritten or deleted. Links are copied by `chain.seal`,
+        which checks them first.
 
         `sealed` gives the SHA-256 by path of what the chain knows: a copy that differs from it is not spread.
         """
