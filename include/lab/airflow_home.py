@@ -160,7 +160,8 @@ def prepare(env: Mapping[str, str], settings: Path = airflow_settings.SETTINGS) 
     """Make or migrate the metadata database and import pools, variables and connections of the settings file.
 
     Connections given by environment (the lab's, or the caller's) win: Airflow reads those first. May be repeated.
-    Raises airflow_settings.SettingsError for a wrong file, RuntimeError with Airflow's last words when a command fails.
+    The ledger is made too, where `env` names one.
+    Raises airflow_settings.SettingsError for a wrong file, CommandFailed with Airflow's last words when a command fails.
     """
     read = airflow_settings.read(settings)
     home = Path(env["AIRFLOW_HOME"])
@@ -175,10 +176,35 @@ def prepare(env: Mapping[str, str], settings: Path = airflow_settings.SETTINGS) 
             _write_private(file, json.dumps(content))
             commands.append([kind, "import", *(["--overwrite"] if kind == "connections" else []), str(file)])
     run_airflow(env, *commands)
+    prepare_ledger(env)
+
+
+def prepare_ledger(env: Mapping[str, str]) -> None:
+    """Make or migrate the ledger that `env` names by connection; nothing when it names none.
+
+    Raises ValueError for a connection of another type, and what the database says when it cannot be reached.
+    """
+    from include import connections
+    from include.ledger import open_ledger, url_of
+    from include.ledger.migrations import migrate
+
+    text = env.get("AIRFLOW_CONN_DRILLYARD_LEDGER")
+    if not text:
+        return
+    migrate(open_ledger(url_of(connections.parse("drillyard_ledger", text))).url)
+
+
+class CommandFailed(RuntimeError):
+    """An Airflow command ended with an error. The text has its last words, `output` all of them."""
+
+    def __init__(self, code: int, output: str) -> None:
+        last = "\n".join(output.strip().splitlines()[-25:])
+        super().__init__(f"an airflow command failed with exit code {code}; its last words:\n{last}")
+        self.code, self.output = code, output
 
 
 def run_airflow(env: Mapping[str, str], *commands: list[str], timeout: float = 300) -> str:
-    """Run Airflow commands, one process for all. Gives their output; raises RuntimeError with its end when one fails."""
+    """Run Airflow commands, one process for all. Gives their output; raises CommandFailed when one fails."""
     done = subprocess.run(
         [sys.executable, "-m", "include.lab.airflow_commands", *map(json.dumps, commands)],
         env=dict(env),
@@ -191,8 +217,7 @@ def run_airflow(env: Mapping[str, str], *commands: list[str], timeout: float = 3
         check=False,
     )
     if done.returncode:
-        last = "\n".join(done.stdout.strip().splitlines()[-25:])
-        raise RuntimeError(f"an airflow command failed with exit code {done.returncode}; its last words:\n{last}")
+        raise CommandFailed(done.returncode, done.stdout)
     return done.stdout
 
 

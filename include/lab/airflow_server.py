@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.lab import airflow_component, airflow_home
+from include.lab import airflow_component, airflow_home, lab
 from include.lab.airflow_client import AirflowClient, AirflowError
 from include.lab.home import lab_home
 from include.lab.processes import Process, alive, identify
@@ -164,13 +164,6 @@ def _is_keeper(process: psutil.Process) -> bool:
     return False
 
 
-def lab(verb: str) -> None:
-    """Run ``drillyard lab VERB``. Raises RuntimeError when it fails; what it said is on the terminal."""
-    done = subprocess.run([Path(sys.executable).parent / "drillyard", "lab", verb], cwd=PROJECT, check=False)
-    if done.returncode:
-        raise RuntimeError(f"`drillyard lab {verb}` failed with exit code {done.returncode}")
-
-
 def lab_variables() -> dict[str, str]:
     """The lab's environment; empty when there is no lab."""
     file = lab_home() / "env.json"
@@ -186,7 +179,7 @@ def up(home: Path = airflow_home.DEFAULT_HOME) -> int:
         _introduce(home, server)
         return 0
     try:
-        lab("up")
+        lab.up()
         stop(home)
         if (home / "kept.json").is_file():
             airflow_home.renew_ports(home)
@@ -196,8 +189,8 @@ def up(home: Path = airflow_home.DEFAULT_HOME) -> int:
         print("starting Airflow", flush=True)
         server = start(home, env)
         print(f"healthy after {wait_healthy(home):.0f} s")
-    except (RuntimeError, TimeoutError, KeyboardInterrupt) as error:
-        print(f"Airflow did not come up: {error or 'interrupted'}", file=sys.stderr)
+    except (Exception, KeyboardInterrupt) as error:
+        print(f"Airflow did not come up: {type(error).__name__}: {error}", file=sys.stderr)
         stop(home)
         print("stopped what was started; the lab still runs, `make down` ends it", file=sys.stderr)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
@@ -214,9 +207,9 @@ def down(home: Path = airflow_home.DEFAULT_HOME) -> int:
     """``make down``. The exit code: 0 when nothing is left."""
     try:
         count = stop(home)
-        print(f"Airflow: {count} processes ended" if count else "Airflow was not up")
-        lab("down")
-    except RuntimeError as error:
-        print(f"not everything could be stopped: {error}", file=sys.stderr)
+        print(f"Airflow: {count} processes ended" if count else "Airflow was not up", flush=True)
+        lab.down()
+    except Exception as error:
+        print(f"not everything could be stopped: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
