@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -81,8 +82,7 @@ def write_digests(state: LabState, server: Server, databases: Iterable[Database]
 
 def back_up_server(state: LabState, server: Server) -> Path:
     """One base backup of a server, its digests, and both again in the other failure domain."""
-    began = utcnow()
-    target = base_folder(state, server) / stamp(began)
+    began, target = _new(base_folder(state, server), "")
     notes = target.with_name(f"{target.name}{digests.SUFFIX}")
     write_digests(state, server, server.databases, began - AS_OF_BEFORE_START, notes)
     postgres.base_backup(state.cluster(server.name), target)
@@ -93,14 +93,20 @@ def back_up_server(state: LabState, server: Server) -> Path:
 
 def back_up_database(state: LabState, server: Server, database: Database) -> Path:
     """One dump of a database, its digests, and both again in the other failure domain."""
-    began = utcnow()
-    target = dump_folder(state, server, database) / f"{stamp(began)}.dump"
+    began, target = _new(dump_folder(state, server, database), ".dump")
     notes = target.with_name(f"{target.name}{digests.SUFFIX}")
     write_digests(state, server, [database], began - AS_OF_BEFORE_START, notes)
     postgres.dump(state.cluster(server.name), database.name, target)
     if not copies_stopped(state, database.service):
         copy_backup(target, dump_folder(state, server, database, copy=True))
     return target
+
+
+def _new(folder: Path, ending: str) -> tuple[datetime, Path]:
+    """A start and a name that no backup has yet: names are of whole seconds."""
+    while (target := folder / f"{stamp(began := utcnow())}{ending}").exists():
+        time.sleep(0.2)
+    return began, target
 
 
 def back_up(state: LabState, service: str | None = None) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from include.lab import backups, environment, home, lab, state
+from include.lab.faults import board
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -56,6 +57,36 @@ def backup(service: Annotated[str | None, typer.Argument(help="Default: all.")] 
     with state.locked(known.home):
         for made in backups.back_up(known, service):
             typer.echo(str(made))
+
+
+@app.command(name="break")
+def break_(
+    fault: Annotated[str, typer.Argument(help=f"all, or one of: {', '.join(board.FAULTS)}")],
+    service: Annotated[str | None, typer.Argument(help="Default: a fitting service, another for each fault.")] = None,
+    where: Home = None,
+) -> None:
+    """Plant a fault, or all of them on distinct services. What is planted is listed in faults.json."""
+    place = where or home.lab_home()
+    try:
+        if fault != "all":
+            done = board.plant(place, fault, service)
+            typer.echo(f"{done.fault} on {done.service}: {done.evidence}")
+        elif service is None:
+            board.plant_all(place, tell=typer.echo)
+        else:
+            raise ValueError("`break all` plants each fault on a service of its own: leave the service out")
+    except (KeyError, ValueError) as error:
+        raise typer.BadParameter(str(error.args[0])) from error
+
+
+@app.command()
+def mend(service: Annotated[str | None, typer.Argument(help="Default: all.")] = None, where: Home = None) -> None:
+    """Take planted faults back, and back up what was mended."""
+    mended = board.mend(where or home.lab_home(), service)
+    for done in mended:
+        typer.echo(f"{done.fault} on {done.service} is mended")
+    if not mended:
+        typer.echo("no fault is planted" + (f" on {service}" if service else ""))
 
 
 @app.command()
