@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 from include.clouds.selfhosted.programs import RunAs
 
 _FICLONE = 0x40049409
+_LARGE = 8 << 20
+"""Bytes from which a file is worth a thread of its own."""
 _EMPTIED = ("pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_stat_tmp", "pg_subtrans")
 """Documented as not to be backed up (PostgreSQL, "Making a Base Backup Using the Low Level API"); slots would hold WAL."""
 _DROPPED = (
@@ -51,16 +53,24 @@ def copy_set(source: Path, data: Path, user: RunAs, *, tarred: bool) -> None:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a folder's files, two at a time. Links are followed only where PostgreSQL has them: pg_tblspc and pg_wal."""
-    files: list[tuple[Path, Path, int]] = []
-    for folder, inner in walk(source, target):
-        inner.mkdir(exist_ok=True, mode=0o700)
-        for entry in os.scandir(folder):
-            if entry.is_file(follow_symlinks=True):
-                files.append((Path(entry.path), inner / entry.name, entry.stat().st_size))
+    """Copy a folder's files. Links are followed only where PostgreSQL has them: pg_tblspc and pg_wal.
+
+    Large files are copied two at a time inside the kernel; for small ones a second thread costs more than it brings.
+    """
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(lambda one: copy_file(*one), files):
-            pass
+        large = []
+        for folder, inner in walk(source, target):
+            inner.mkdir(exist_ok=True, mode=0o700)
+            for entry in os.scandir(folder):
+                if not entry.is_file(follow_symlinks=True):
+                    continue
+                size = entry.stat().st_size
+                if size >= _LARGE:
+                    large.append(pool.submit(copy_file, entry.path, f"{inner}/{entry.name}", size))
+                else:
+                    copy_file(entry.path, f"{inner}/{entry.name}", size)
+        for one in large:
+            one.result()
 
 
 def walk(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
@@ -72,15 +82,29 @@ def walk(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
             yield from walk(Path(entry.path), target / entry.name)
 
 
-def copy_file(source: Path, target: Path, size: int) -> None:
+def copy_file(source: str, target: str, size: int) -> None:
     """Copy one file: by sharing its blocks where the file system can (XFS, btrfs), else inside the kernel."""
-    with source.open("rb") as reader, target.open("xb") as writer:
+    writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
         if size == 0:
             return
+        reader = os.open(source, os.O_RDONLY)
         try:
-            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-        except OSError:
-            copy_range(reader.fileno(), writer.fileno())
+            if size < _LARGE or not share(reader, writer):
+                copy_range(reader, writer)
+        finally:
+            os.close(reader)
+    finally:
+        os.close(writer)
+
+
+def share(reader: int, writer: int) -> bool:
+    """Whether the file system lets two files share their blocks, and now they do."""
+    try:
+        fcntl.ioctl(writer, _FICLONE, reader)
+    except OSError:
+        return False
+    return True
 
 
 def copy_range(reader: int, writer: int) -> None:

@@ -123,7 +123,8 @@ def in_slice(files: Sequence[Mapping[str, Any]], number: int) -> list[Mapping[st
 
 def verify_slice(place: Path, manifest: dict[str, Any], chosen: Sequence[Mapping[str, Any]], tools: Path) -> Any:
     """Let pg_verifybackup read some files only: a folder of links to them, with a manifest that lists just these."""
-    always = [one for one in manifest["Files"] if one.get("Path") == "global/pg_control" and one not in chosen]
+    # By PG_VERSION the program tells a plain set from a tar set; by pg_control it knows the cluster.
+    always = [one for one in manifest["Files"] if one.get("Path") in ("PG_VERSION", "global/pg_control") and one not in chosen]
     listed = [one for one in (*always, *chosen) if "Path" in one]
     with TemporaryDirectory(prefix="dy-slice-") as scratch:
         for one in listed:

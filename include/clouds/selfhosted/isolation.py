@@ -9,18 +9,22 @@ sandbox in it. Both need Linux; an ordinary user needs unprivileged user namespa
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from include.clouds.selfhosted.programs import RunAs, environment, last_words
-from include.clouds.selfhosted.sandbox import Folder
 from include.settings import PROJECT
-from include.values import Frozen
+
+if TYPE_CHECKING:
+    from include.clouds.selfhosted.sandbox import Folder
 
 _NEWNS, _NEWUSER, _NEWNET, _NEWIPC = 0x00020000, 0x10000000, 0x40000000, 0x08000000
 _MS_REC, _MS_PRIVATE, _MS_BIND, _MS_REMOUNT, _MS_RDONLY, _MS_NOSUID, _MS_NODEV = 0x4000, 1 << 18, 0x1000, 0x20, 0x1, 0x2, 0x4
@@ -29,8 +33,9 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")
 _DEVICES = ("null", "zero", "random", "urandom")
 
 
-class Walls(Frozen):
-    """What separates a server from the machine."""
+@dataclass(frozen=True)
+class Walls:
+    """What separates a server from the machine. Plain, so that trying the walls loads next to nothing."""
 
     network: bool = False
     """A network namespace of its own."""
@@ -46,6 +51,19 @@ class Walls(Frozen):
         return ("own network namespace without interfaces" if self.network else "configuration only") + f" ({self.why})"
 
 
+class Place:
+    """Where a server's walls go, as paths alone."""
+
+    def __init__(self, path: Path, socket_dir: Path) -> None:
+        self.path, self.socket_dir = path, socket_dir
+        self.root, self.data = path / "root", path / "data"
+
+    @classmethod
+    def of(cls, folder: Folder) -> Place:
+        """Of a sandbox."""
+        return cls(folder.path, folder.socket_dir)
+
+
 def ask(bin_dir: Path, place: Path, run_as: str | None, asked: str) -> Walls:
     """`probe` in a process of its own, from a caller that may have threads. Raises OSError when it gives no answer."""
     done = subprocess.run(
@@ -59,7 +77,7 @@ def ask(bin_dir: Path, place: Path, run_as: str | None, asked: str) -> Walls:
     )
     if done.returncode:
         raise OSError(f"the walls of a sandbox could not be tried: {last_words(done.stderr)}")
-    return Walls.model_validate_json(done.stdout)
+    return Walls(**json.loads(done.stdout))
 
 
 def needed_folders(bin_dir: Path) -> list[Path]:
@@ -86,7 +104,7 @@ def needed_folders(bin_dir: Path) -> list[Path]:
     return outside
 
 
-def probe(folder: Folder, bin_dir: Path, user: RunAs, asked: str) -> Walls:
+def probe(place: Place, bin_dir: Path, user: RunAs, asked: str) -> Walls:
     """The strongest walls that this machine gives, found by starting `postgres -V` behind them. Takes some 10 ms."""
     if asked == "configuration":
         return Walls(why="isolation is set to configuration")
@@ -96,7 +114,7 @@ def probe(folder: Folder, bin_dir: Path, user: RunAs, asked: str) -> Walls:
         try:
             done = subprocess.run(
                 [str(bin_dir / "postgres"), "-V"],
-                preexec_fn=entering(walls, folder, needs, user),
+                preexec_fn=entering(walls, place, needs, user),
                 env=environment(),
                 capture_output=True,
                 text=True,
@@ -107,7 +125,7 @@ def probe(folder: Folder, bin_dir: Path, user: RunAs, asked: str) -> Walls:
             reasons.append(f"{'own root' if walls.files else 'network namespace'} refused: {refused}")
             continue
         if done.returncode == 0:
-            return walls.model_copy(update={"why": "; ".join(reasons)})
+            return replace(walls, why="; ".join(reasons))
         reasons.append(f"{'own root' if walls.files else 'network namespace'}: {done.stderr.strip()[:200]}")
     return Walls(why="; ".join(reasons) or "the kernel refuses namespaces")
 
@@ -122,7 +140,7 @@ def trial(place: Path) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def entering(walls: Walls, folder: Folder, needs: list[Path], user: RunAs) -> Callable[[], None]:
+def entering(walls: Walls, place: Place, needs: list[Path], user: RunAs) -> Callable[[], None]:
     """What a child does between fork and exec: build the walls, become `user`, and give up ever getting more rights."""
     libc = ctypes.CDLL(None, use_errno=True)
 
@@ -145,27 +163,27 @@ def entering(walls: Walls, folder: Folder, needs: list[Path], user: RunAs) -> Ca
                 Path("/proc/self/uid_map").write_text(f"{outer_uid} {outer_uid} 1")
                 Path("/proc/self/gid_map").write_text(f"{outer_gid} {outer_gid} 1")
         if walls.files:
-            build_root(mount, folder, needs)
-            os.chroot(folder.root)
+            build_root(mount, place, needs)
+            os.chroot(place.root)
         if user.changes:
             os.setgroups([])
             os.setgid(user.gid)
             os.setuid(user.uid)
         os.umask(0o077)
-        os.chdir(folder.data if folder.data.is_dir() else "/")
+        os.chdir(place.data if place.data.is_dir() else "/")
         call("no_new_privs", libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
     return enter
 
 
-def build_root(mount: Callable[..., None], folder: Folder, needs: list[Path]) -> None:
+def build_root(mount: Callable[..., None], place: Place, needs: list[Path]) -> None:
     """Mount a root of its own below the sandbox: system and PostgreSQL to read, the sandbox to write, nothing else.
 
     Every path is where it was, so that both sides of the wall speak of the same files.
     """
     os.umask(0o022)
     mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-    root = str(folder.root)
+    root = str(place.root)
     mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=16m")
     for name in _SYSTEM:
         source = Path(name)
@@ -175,19 +193,19 @@ def build_root(mount: Callable[..., None], folder: Folder, needs: list[Path]) ->
             bind(mount, source, root, read_only=True)
     for source in needs:
         bind(mount, source, root, read_only=True)
-    for source in dict.fromkeys((folder.path, folder.socket_dir)):
-        if source.is_dir() and not (source != folder.path and source.is_relative_to(folder.path)):
-            bind(mount, source, root, read_only=False)
+    bind(mount, place.path, root, read_only=False)
+    if not place.socket_dir.is_relative_to(place.path):
+        bind(mount, place.socket_dir, root, read_only=False)
     for name in _DEVICES:
-        place = Path(f"{root}/dev/{name}")
-        place.parent.mkdir(exist_ok=True)
-        place.touch()
-        mount(f"/dev/{name}", str(place), None, _MS_BIND)
+        device = Path(f"{root}/dev/{name}")
+        device.parent.mkdir(exist_ok=True)
+        device.touch()
+        mount(f"/dev/{name}", str(device), None, _MS_BIND)
     for name in ("/dev/shm", "/tmp"):  # noqa: S108 inside the new root
-        place = Path(root + name)
-        place.mkdir(exist_ok=True, parents=True)
-        if not os.path.ismount(place) and not any(place.iterdir()):
-            mount("tmpfs", str(place), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=1777")
+        scratch = Path(root + name)
+        scratch.mkdir(exist_ok=True, parents=True)
+        if not any(scratch.iterdir()):
+            mount("tmpfs", str(scratch), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=1777")
 
 
 def bind(mount: Callable[..., None], source: Path, root: str, *, read_only: bool) -> None:
@@ -206,7 +224,8 @@ def bind(mount: Callable[..., None], source: Path, root: str, *, read_only: bool
 def main(bin_dir: str, place: str, run_as: str, asked: str) -> None:
     """Try the walls and print them as JSON."""
     with trial(Path(place)) as scratch:
-        sys.stdout.write(probe(Folder(scratch), Path(bin_dir), RunAs(run_as or None), asked).model_dump_json())
+        found = probe(Place(scratch, scratch / "run"), Path(bin_dir), RunAs(run_as or None), asked)
+        sys.stdout.write(json.dumps(asdict(found)))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def new_cluster(folder: Folder, job: Job, walls: isolation.Walls, user: programs
         Path(job.bin_dir),
         "initdb",
         *("-D", folder.data, "-U", job.superuser, "-E", "UTF8", "--locale=C.UTF-8", "-A", "reject", "--no-sync"),
-        preexec_fn=isolation.entering(walls, folder, needs, user),
+        preexec_fn=isolation.entering(walls, isolation.Place.of(folder), needs, user),
     )
 
 

@@ -7,9 +7,10 @@ import pwd
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from include.clouds.selfhosted.settings import RestoreHost
+if TYPE_CHECKING:
+    from include.clouds.selfhosted.settings import RestoreHost
 
 
 class ProgramFailed(Exception):

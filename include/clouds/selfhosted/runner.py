@@ -1,206 +1,22 @@
 """The process that makes one sandbox: ``python -m include.clouds.selfhosted.runner FOLDER``.
 
 It lives in a session of its own, so the death of who asked for it changes nothing, and it can be started again from the
-folder alone. It holds the folder's lock until it ends.
+folder alone. It holds the folder's lock until it ends. Nothing but the standard library is loaded before it has the lock
+and has let its caller go.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-import psutil
 
-from include.clouds.selfhosted import configuration, copying, isolation, loading, programs, replay
-from include.clouds.selfhosted.files import Store, text_of
-from include.clouds.selfhosted.sandbox import Folder, Job, Seen, State, end_server, replace, stop
-from include.recovery.model import Status
-
-_POSTMASTER_STATUS_LINE = 7
-"""Of postmaster.pid, counted from 0: ``ready`` once the server accepts connections for reading and writing."""
-
-
-class NotReady(Exception):
-    """The server did not come up. The text holds what it said itself."""
-
-
-class Work:
-    """One run of the runner: the phases of a restore in order, each written down as it begins and ends."""
-
-    def __init__(self, folder: Folder, job: Job) -> None:
-        self.folder, self.job = folder, job
-        self.user = programs.RunAs(job.run_as)
-        self.bin = Path(job.bin_dir)
-        me = psutil.Process()
-        self.state = State(
-            status=Status.RUNNING, attempts=folder.state().attempts + 1, runner=Seen(pid=me.pid, created=me.create_time())
-        )
-        self.kept: dict[str, str] = {}
-        self.control: dict[str, str] = {}
-        self.walls = isolation.Walls()
-        self.server: subprocess.Popen[bytes] | None = None
-
-    def say(self, **changes: object) -> None:
-        """Change the state and write it."""
-        self.state = self.state.model_copy(update=changes)
-        self.folder.write(self.state)
-
-    def run(self) -> None:
-        """From the order to a server that accepts connections. Raises what went wrong."""
-        clear(self.folder)
-        prepare(self.folder, self.user)
-        began = time.monotonic()
-        self.say(phase="copy")
-        if self.job.kind == "base_backup":
-            self.copy()
-        self.say(phases={"copy": round(time.monotonic() - began, 3)})
-        self.walls = isolation.probe(self.folder, self.bin, self.user, self.job.isolation)
-        self.say(phase="start", isolation=self.walls.words, network=self.walls.network, files=self.walls.files)
-        began = time.monotonic()
-        if self.job.kind == "dump":
-            loading.new_cluster(self.folder, self.job, self.walls, self.user)
-        self.configure()
-        self.bring_up()
-        phases = replay.recovery_seconds(replay.tail(self.folder.log)) or {"start": round(time.monotonic() - began, 3)}
-        self.say(phases={**self.state.phases, **phases})
-        if self.job.kind == "dump":
-            began = time.monotonic()
-            self.say(phase="load")
-            note = loading.load(self.folder, self.job)
-            self.say(phases={**self.state.phases, "load": round(time.monotonic() - began, 3)}, detail=note)
-        self.say(status=Status.SUCCEEDED, phase="ready")
-
-    def copy(self) -> None:
-        """Copy the base backup, keep the settings that give answers their meaning, drop the rest of its configuration."""
-        source = Store(self.job.location)
-        with source.at_hand() as path:
-            if not self.job.tarred:
-                texts = [text_of(source, name) for name in ("postgresql.conf", "postgresql.auto.conf") if source.has(name)]
-                self.kept = configuration.meaning_of(*texts)
-            copying.copy_set(path, self.folder.data, self.user, tarred=self.job.tarred)
-        signal_file = self.folder.data / "recovery.signal"
-        signal_file.touch()
-        self.user.own(signal_file)
-        self.control = control_data(self.bin, self.folder.data)
-
-    def configure(self, *, to_latest: bool = False) -> None:
-        """Write our own configuration beside the data."""
-        text = configuration.postgresql_conf(self.folder, self.job, self.control, self.kept, to_latest=to_latest)
-        replace(self.folder.etc / "postgresql.conf", text, 0o644)
-        replace(self.folder.etc / "pg_hba.conf", configuration.bootstrap_hba(self.job.superuser), 0o644)
-        replace(self.folder.etc / "pg_ident.conf", "", 0o644)
-
-    def bring_up(self) -> None:
-        """Start the server and hand it WAL until it is ready. Raises NotReady with the server's own words."""
-        deadline = time.monotonic() + self.job.max_ready
-        segment_size = int(self.control.get("Bytes per WAL segment", 1 << 24))
-        feed = replay.Feed(self.folder, Store(self.job.wal), segment_size, self.user) if self.job.wal else None
-        try:
-            self.launch()
-            if not self.wait(feed, deadline) and replay.target_not_reached(replay.tail(self.folder.log)):
-                self.configure(to_latest=True)
-                self.launch()
-                self.wait(feed, deadline)
-            if self.server is None or self.server.poll() is not None:
-                raise NotReady(self.failure(feed, "the server ended before it was ready"))
-        except NotReady:
-            self.put_down()
-            raise
-        finally:
-            if feed:
-                feed.close()
-
-    def launch(self) -> None:
-        """Start the server behind its walls."""
-        needs = isolation.needed_folders(self.bin)
-        (self.folder.data / "postmaster.pid").unlink(missing_ok=True)
-        with self.folder.log.open("ab") as log:
-            self.server = subprocess.Popen(
-                configuration.command_line(self.folder, self.job),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=programs.environment(),
-                start_new_session=True,
-                preexec_fn=isolation.entering(self.walls, self.folder, needs, self.user),  # noqa: PLW1509 no threads run here
-            )
-        process = psutil.Process(self.server.pid)
-        self.say(server=Seen(pid=process.pid, created=process.create_time()))
-
-    def wait(self, feed: replay.Feed | None, deadline: float) -> bool:
-        """Until the server is ready (True) or has ended (False). Raises NotReady at the deadline."""
-        server = self.server
-        while server is not None and server.poll() is None:
-            if is_ready(self.folder.data):
-                return True
-            if time.monotonic() > deadline:
-                raise NotReady(self.failure(feed, f"the server was not ready within {self.job.max_ready:.0f} s (max_ready)"))
-            if feed:
-                feed.serve(0.05, lambda: server.poll() is None)
-            else:
-                time.sleep(0.05)
-        return False
-
-    def failure(self, feed: replay.Feed | None, what: str) -> str:
-        """What went wrong, with the server's last words and what the archive could not give."""
-        said = replay.reasons(replay.tail(self.folder.log))
-        refused = "; ".join(list(feed.refused.values())[:3]) if feed else ""
-        return f"{what}: {said}" + (f"; WAL: {refused}" if refused else "")
-
-    def put_down(self) -> None:
-        """End the server, if it runs."""
-        if self.server is not None and self.server.poll() is None:
-            stop(psutil.Process(self.server.pid))
-            self.server.wait(10)
-
-
-def clear(folder: Folder) -> None:
-    """Take away what an interrupted run left: its server and its files. The mark and the order stay."""
-    end_server(folder)
-    for path in (
-        folder.data,
-        folder.etc,
-        folder.feed,
-        folder.log.parent,
-        folder.root,
-        folder.path / "tablespaces",
-        folder.socket_dir,
-    ):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def prepare(folder: Folder, user: programs.RunAs) -> None:
-    """Make the folders around the data directory, each with the least rights that work."""
-    for path in (folder.etc, folder.log.parent, folder.root):
-        path.mkdir(mode=0o755)
-    for path in (folder.feed, folder.socket_dir):
-        path.mkdir(mode=0o700)
-        user.own(path)
-
-
-def is_ready(data: Path) -> bool:
-    """Whether the server says, in postmaster.pid, that it accepts connections."""
-    try:
-        lines = (data / "postmaster.pid").read_text().splitlines()
-    except OSError:
-        return False
-    return len(lines) > _POSTMASTER_STATUS_LINE and lines[_POSTMASTER_STATUS_LINE].strip() == "ready"
-
-
-def control_data(folder: Path, data: Path) -> dict[str, str]:
-    """What pg_controldata says, by its own words. Raises ProgramFailed."""
-    lines = programs.run(folder, "pg_controldata", "-D", data).stdout.splitlines()
-    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
-def take_lock(folder: Folder, patience: float = 3.0) -> int | None:
+def take_lock(folder: Path, patience: float = 1.0) -> int | None:
     """The folder's lock, or None when another runner has it. Somebody who only looks holds it for an instant."""
-    handle = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -216,21 +32,15 @@ def take_lock(folder: Folder, patience: float = 3.0) -> int | None:
 
 def main(path: str) -> int:
     """Make the sandbox of one folder. Gives 0 at once to who started it; the work goes on in a process of its own."""
-    folder = Folder(Path(path))
-    if take_lock(folder, patience=1.0) is None:
+    if take_lock(Path(path)) is None:
         return 0
     # The child keeps the lock: from the instant this call returns, the work is seen to be going on.
     if os.fork():
         os._exit(0)
-    work = Work(folder, folder.job())
-    try:
-        work.run()
-    except Exception as failed:
-        work.put_down()
-        doing = work.state.phase
-        work.say(status=Status.FAILED, phase="failed", detail=f"{doing}: {failed}")
-        return 1
-    return 0
+    from include.clouds.selfhosted.making import make
+    from include.clouds.selfhosted.sandbox import Folder
+
+    return make(Folder(Path(path)))
 
 
 if __name__ == "__main__":
