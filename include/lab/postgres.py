@@ -52,7 +52,7 @@ def run(cluster: Cluster, program: str, *arguments: str | Path, timeout: float =
     environment = {
         **ENVIRONMENT,
         "PGPASSWORD": cluster.password,
-        "PGHOST": HOST,
+        "PGHOST": cluster.host,
         "PGPORT": str(cluster.port),
         "PGUSER": "postgres",
     }
