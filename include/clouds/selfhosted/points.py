@@ -57,6 +57,8 @@ def base_backup(store: Store, name: str) -> BaseBackup | None:
     tarred = is_tarred(names)
     if not tarred and "backup_label" not in names and "backup_manifest" not in names and "PG_VERSION" not in names:
         return None
+    if "backup_manifest.tmp" in names:
+        return None  # pg_basebackup gives the manifest its name when everything else is there: this one is not done
     try:
         label, version = tar_texts(place, names) if tarred else plain_texts(place)
         manifest = read_manifest(place) if "backup_manifest" in names else {}

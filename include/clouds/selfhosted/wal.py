@@ -11,12 +11,12 @@ import struct
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from include.clouds.selfhosted.files import Entry, Store, text_of, unpacked_head
+from include.clouds.selfhosted.files import Entry, Store, unpacked_head
 from include.values import Frozen
 
 _SEGMENT = re.compile(r"^([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.gz)?$")
 _HISTORY = re.compile(r"^([0-9A-F]{8})\.history(\.gz)?$")
-_LABEL = re.compile(r"^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$")
+_LABEL = re.compile(r"^[0-9A-F]{24}\.[0-9A-F]{8}\.backup(\.gz)?$")
 _HEAD = struct.Struct("=HHIQI4xQII")
 """xlp_magic, xlp_info, xlp_tli, xlp_pageaddr, xlp_rem_len, xlp_sysid, xlp_seg_size, xlp_xlog_blcksz."""
 
@@ -161,7 +161,7 @@ def unpacked_size(store: Store, segment: Segment) -> int:
 def stop_time(store: Store, archive: Archive, start_lsn: str) -> datetime | None:
     """When the base backup that began at `start_lsn` was complete, by its backup history file; None when there is none."""
     for name in archive.labels:
-        text = text_of(store, name)
+        text = unpacked_head(store, name, 1 << 16).decode(errors="replace")
         if f"START WAL LOCATION: {start_lsn} " in text and (found := re.search(r"^STOP TIME: (.+)$", text, re.MULTILINE)):
             return utc_time(found[1])
     return None
