@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from include.catalog.databases import expectation_files
 from include.catalog.errors import Problem, Severity
 from include.catalog.model import Environment, Platform, Rates, Service, Tenant, Tenants
@@ -106,13 +108,29 @@ class Reading:
         self.platform, problems = parse(document, Platform)
         self.note(problems)
         for cloud, entry in View(document.data).at("clouds").fields().items():
-            written = entry.at("settings").value or {}
+            self.settings[cloud] = entry.at("settings").value or {}
             model = settings_model(cloud) if cloud in CLOUDS else None
-            if model is None:
-                self.settings[cloud] = written
-                continue
-            self.settings[cloud], problems = parse(document, model, ["clouds", cloud, "settings"], written)
-            self.note(problems)
+            if model is not None:
+                self._read_settings(document, cloud, entry, model)
+
+    def _read_settings(self, document: Document, cloud: str, entry: View, model: type[BaseModel]) -> None:
+        """A cloud's settings in its room's model. A room that asks for `failure_domains` gets those of the regions.
+
+        Regions are said once, in platform.yaml: two answers to what fails together would count a copy that is none.
+        """
+        written, place = self.settings[cloud], ("clouds", cloud, "settings")
+        if "failure_domains" in model.model_fields and isinstance(written, Mapping):
+            regions = {r.at("name").text or "": r.at("failure_domain").text or "" for _, r in entry.at("regions").items()}
+            for region, domain in View(written).at("failure_domains").fields().items():
+                if regions.get(region) != domain.text:
+                    what = f"the regions above say {regions.get(region)!r} for {region!r}; leave it out, it is taken from there"
+                    self.note([document.problem([*place, "failure_domains", region], what)])
+            written = {**written, "failure_domains": regions}
+        self.settings[cloud], problems = parse(document, model, place, written)
+        self.note(problems)
+        if self.platform is not None and isinstance(written, Mapping):
+            declared = self.platform.clouds[cloud].model_copy(update={"settings": dict(written)})
+            self.platform = self.platform.model_copy(update={"clouds": {**self.platform.clouds, cloud: declared}})
 
     def _read_services(self) -> None:
         for path in self._files("services"):

@@ -32,6 +32,19 @@ def test_settings_are_the_rooms_own_model():
     assert settings.bin_dirs == {"18": "/usr/lib/postgresql/18/bin"}, "a number as a key means its text"
 
 
+def test_rooms_are_told_the_failure_domains_of_the_regions():
+    found = load(HARBOUR, {})
+    assert found.catalog.settings["selfhosted"].failure_domains == {"site-a": "hall-1", "site-b": "hall-2"}
+    written = found.catalog.platform.clouds["selfhosted"].settings
+    assert RestoreHost.model_validate(written) == found.catalog.settings["selfhosted"]
+
+
+def test_two_answers_to_what_fails_together_are_refused(tmp_path):
+    change = ("platform.yaml", "      bin_dirs:", "      failure_domains: {site-a: hall-2}\n      bin_dirs:")
+    with pytest.raises(CatalogError, match="the regions above say 'hall-1' for 'site-a'"):
+        loaded(tmp_path, change)
+
+
 def test_the_environment_fills_variables():
     settings = load(HARBOUR, {"HARBOUR_SANDBOX": "/big/disk"}).catalog.settings["selfhosted"]
     assert settings.sandbox_root == "/big/disk"
