@@ -23,6 +23,8 @@ class Phase(Frozen):
 
 
 class RecordBase(Frozen):
+    """What every record has."""
+
     schema_version: int = SCHEMA_VERSION
     record_id: str
     """Unique, sortable by time, and safe as a file name: ``20261123T140000.123456Z-KIND-SUBJECT``."""

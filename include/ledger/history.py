@@ -25,7 +25,7 @@ def history(connection: Connection) -> Mapping[str, History]:
     }
     for row in connection.execute(
         select(drills.c.service, drills.c.datastore, func.max(drills.c.decided_at).label("at"))
-        .where(drills.c.verdict == "passed")
+        .where(drills.c.proof.is_(True))
         .group_by(drills.c.service, drills.c.datastore)
     ):
         known[f"{row.service}/{row.datastore}"]["last_passed"] = row.at.astimezone(UTC)
@@ -66,7 +66,7 @@ def _sizes_and_times(connection: Connection, known: dict[str, dict[str, Any]]) -
     passed = (
         select(measurements.c.subject, measurements.c.value)
         .join(drills, drills.c.record_id == measurements.c.record_id)
-        .where(measurements.c.metric == "drill_seconds", drills.c.verdict == "passed")
+        .where(measurements.c.metric == "drill_seconds", drills.c.proof.is_(True))
         .order_by(drills.c.decided_at.desc(), drills.c.record_id.desc())
     )
     for row in connection.execute(passed):

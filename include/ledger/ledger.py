@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from include.evidence.readiness_model import TrendPoint
 from include.evidence.record import DrillRecord, NoteRecord, Record, VerificationRecord
 from include.ledger import leases, projection, queries
 from include.ledger.model import (
@@ -150,10 +151,10 @@ class Ledger:
         with self._reading() as connection:
             return queries.latest_drills(connection)
 
-    def last_passed_drills(self) -> Mapping[str, DrillRecord]:
-        """The newest passed drill of each datastore, by ``service/datastore``."""
+    def proofs(self) -> Mapping[str, DrillRecord]:
+        """The newest drill of each datastore that passed with RTO and RPO measured, by ``service/datastore``."""
         with self._reading() as connection:
-            return queries.last_passed_drills(connection)
+            return queries.proofs(connection)
 
     def latest_verifications(self) -> Mapping[str, VerificationRecord]:
         """The newest verification of each datastore, canaries left out."""
@@ -181,6 +182,16 @@ class Ledger:
         """Measured values, oldest first."""
         with self._reading() as connection:
             return queries.measured(connection, subject, metric, since)
+
+    def trend(self, since: datetime) -> Mapping[str, Sequence[TrendPoint]]:
+        """The drills of each datastore since an instant, oldest first, each with what it measured."""
+        with self._reading() as connection:
+            return queries.trend(connection, since)
+
+    def latest_canary(self) -> VerificationRecord | None:
+        """The newest verification of a backup that is known to be bad: it passed when the bad one was found bad."""
+        with self._reading() as connection:
+            return queries.latest_canary(connection)
 
     def points_seen(self, datastore_id: str, since: datetime) -> Sequence[RecoveryPoint]:
         """Recovery points that a verification saw at or after an instant, newest first, each as last seen."""

@@ -14,6 +14,7 @@ from include.evidence.record import DrillRecord, LeaseRecord, NoteRecord, Record
 from include.ledger import leases
 from include.ledger.model import GLOBAL_RESUME, GLOBAL_STOP
 from include.ledger.tables import PROJECTION, drills, measurements, notes, points, records, stops, subjects, verifications
+from include.recovery.model import Verdict
 from include.values import canonical_json
 
 
@@ -57,6 +58,7 @@ def _drill(connection: Connection, record: DrillRecord) -> None:
             datastore=record.datastore,
             decided_at=record.decided_at,
             verdict=record.verdict.value,
+            proof=record.verdict is Verdict.PASSED and None not in (record.rto_measured, record.rpo_measured),
             body=_text(record),
         )
     )

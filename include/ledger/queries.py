@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Table, and_, func, select, true
 
+from include.evidence.readiness_model import TrendPoint
 from include.evidence.record import DrillRecord, NoteRecord, VerificationRecord
 from include.ledger import leases
 from include.ledger.model import GLOBAL_RESUME, Anchor, Entry, Measurement, Stop
@@ -71,10 +72,41 @@ def latest_verifications(connection: Connection) -> Mapping[str, VerificationRec
     return {subject: VerificationRecord.model_validate_json(body) for subject, body in rows}
 
 
-def last_passed_drills(connection: Connection) -> Mapping[str, DrillRecord]:
-    """The newest passed drill of each datastore."""
-    rows = _newest_of_each(connection, drills, drills.c.decided_at, drills.c.verdict == "passed")
+def proofs(connection: Connection) -> Mapping[str, DrillRecord]:
+    """The newest drill of each datastore that passed with RTO and RPO measured."""
+    rows = _newest_of_each(connection, drills, drills.c.decided_at, drills.c.proof.is_(True))
     return {subject: DrillRecord.model_validate_json(body) for subject, body in rows}
+
+
+def trend(connection: Connection, since: datetime) -> Mapping[str, Sequence[TrendPoint]]:
+    """By datastore: one point a drill, oldest first."""
+    rto, rpo = measurements.alias("rto"), measurements.alias("rpo")
+    query = (
+        select(drills.c.service, drills.c.datastore, drills.c.decided_at, drills.c.verdict, rto.c.value, rpo.c.value)
+        .outerjoin(rto, and_(rto.c.record_id == drills.c.record_id, rto.c.metric == "rto_seconds"))
+        .outerjoin(rpo, and_(rpo.c.record_id == drills.c.record_id, rpo.c.metric == "rpo_seconds"))
+        .where(drills.c.decided_at >= since)
+        .order_by(drills.c.decided_at, drills.c.record_id)
+    )
+    found: dict[str, list[TrendPoint]] = {}
+    for service, datastore, at, verdict, rto_seconds, rpo_seconds in connection.execute(query):
+        point = TrendPoint.model_construct(
+            at=at.astimezone(UTC),
+            verdict=verdict,
+            rto_seconds=None if rto_seconds is None else float(rto_seconds),
+            rpo_seconds=None if rpo_seconds is None else float(rpo_seconds),
+        )
+        found.setdefault(f"{service}/{datastore}", []).append(point)
+    return found
+
+
+def latest_canary(connection: Connection) -> VerificationRecord | None:
+    """The newest canary of the whole platform."""
+    newest = (
+        select(verifications.c.body).where(verifications.c.canary.is_(True)).order_by(verifications.c.written_at.desc()).limit(1)
+    )
+    body = connection.execute(newest).scalar_one_or_none()
+    return None if body is None else VerificationRecord.model_validate_json(body)
 
 
 def drills_since(connection: Connection, service: str | None, since: datetime | None) -> Sequence[DrillRecord]:
@@ -164,7 +196,7 @@ def answers(connection: Connection) -> bytes:
             "verifications": [_BODY.validate_json(body) for body in nights],
             "latest_drills": {key: value.record_id for key, value in latest_drills(connection).items()},
             "latest_verifications": {key: value.record_id for key, value in latest_verifications(connection).items()},
-            "last_passed": {key: value.record_id for key, value in last_passed_drills(connection).items()},
+            "proofs": {key: value.record_id for key, value in proofs(connection).items()},
             "measurements": _dump(measured(connection)),
             "notes": _dump(notes_since(connection, None, None)),
             "leases": _dump(leases.every(connection)),

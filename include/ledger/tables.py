@@ -68,6 +68,8 @@ drills = Table(
     Column("datastore", _Id, nullable=False),
     Column("decided_at", _Instant, nullable=False),
     Column("verdict", Text, nullable=False),
+    # Passed, with RTO and RPO measured. A drill of an older point by name passes without an RPO, and proves no target.
+    Column("proof", Boolean, nullable=False),
     Column("body", Text, nullable=False),
     Index("drills_by_subject", "service", "datastore", "decided_at", "record_id"),
     Index("drills_by_drill", "drill_id"),
@@ -84,6 +86,7 @@ verifications = Table(
     Column("canary", Boolean, nullable=False),
     Column("body", Text, nullable=False),
     Index("verifications_by_subject", "service", "datastore", "canary", "written_at", "record_id"),
+    Index("verifications_canary", "written_at", postgresql_where=Column("canary", Boolean)),
 )
 
 points = Table(

@@ -288,7 +288,7 @@ def test_what_the_plan_and_readiness_ask(ledger: Ledger) -> None:
     assert past["prices/main"].in_progress == running.lease_id
     assert past["prices/main"].last_slot == "2026-11-30"
     assert ledger.latest_drills()["orders/main"].verdict == "failed"
-    assert ledger.last_passed_drills()["orders/main"].decided_at == T0 + day
+    assert ledger.proofs()["orders/main"].decided_at == T0 + day
     assert ledger.latest_verifications()["orders/main"].written_at == T0 + 3 * day
     assert [drill.decided_at for drill in ledger.drills("orders", T0 + day)] == [T0 + day, T0 + 2 * day]
     sizes = ledger.measurements("orders/main", "size_bytes", T0 + 2 * day)

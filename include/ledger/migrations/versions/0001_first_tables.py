@@ -24,6 +24,7 @@ CREATE TABLE drills (
     datastore TEXT COLLATE "C" NOT NULL,
     decided_at TIMESTAMP WITH TIME ZONE NOT NULL,
     verdict TEXT NOT NULL,
+    proof BOOLEAN NOT NULL,
     body TEXT NOT NULL,
     PRIMARY KEY (record_id)
 );
@@ -113,6 +114,7 @@ CREATE TABLE verifications (
     PRIMARY KEY (record_id)
 );
 CREATE INDEX verifications_by_subject ON verifications (service, datastore, canary, written_at, record_id);
+CREATE INDEX verifications_canary ON verifications (written_at) WHERE canary;
 """
 
 
