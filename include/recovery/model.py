@@ -58,7 +58,8 @@ class Copy(Frozen):
 
     location: str
     failure_domain: str
-    taken_at: Instant
+    taken_at: Instant | None
+    """None: the cloud keeps it and does not tell of when it is."""
     size_bytes: int | None = None
 
 
@@ -72,6 +73,8 @@ class RecoveryPoint(Frozen):
     taken_at: Instant
     restorable_until: Instant
     """The latest instant this point can be rolled forward to with the log that is really there."""
+    log_end_known: bool = True
+    """False: the cloud does not tell how far the log reaches; `restorable_until` is then `taken_at`, its lower bound."""
     region: str
     failure_domain: str
     location: str

@@ -27,7 +27,7 @@ def choose_point(points: Sequence[RecoveryPoint], target: Target) -> RecoveryPoi
         raise NoPoint(f"no recovery point {target.point_id!r}; the newest are: {there}")
     if target.time is not None:
         for point in newest_first:
-            if point.taken_at <= target.time <= point.restorable_until:
+            if point.taken_at <= target.time and (target.time <= point.restorable_until or not point.log_end_known):
                 return point
         oldest, latest = newest_first[-1].taken_at, max(p.restorable_until for p in newest_first)
         raise NoPoint(f"no recovery point can be rolled to {target.time.isoformat()}; restorable from {oldest} until {latest}")

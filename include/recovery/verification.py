@@ -108,6 +108,10 @@ def point_age(point: RecoveryPoint, tier: Tier, now: datetime) -> Check:
 def restorable_age(point: RecoveryPoint, tier: Tier, now: datetime) -> Check:
     """What would be lost if everything were lost now, by the log that is really there, against the RPO."""
     age = now - point.restorable_until
+    if not point.log_end_known:
+        return _line(
+            "restorable-time-age", Outcome.UNSUPPORTED, detail="the cloud does not tell how far the log reaches: a drill does"
+        )
     measured, threshold = _spell(age), f"at most {format_duration(tier.rpo)} (RPO)"
     if age > tier.rpo:
         basis = point.facts.get("restorable_until_basis", point.kind)
@@ -142,9 +146,10 @@ def size(point: RecoveryPoint, history: Sequence[RecoveryPoint]) -> Check:
 
 
 def elsewhere(point: RecoveryPoint) -> list[Copy]:
-    """The point's copies that do not fail together with it, youngest first."""
+    """The point's copies that do not fail together with it, youngest first, those of unknown age last."""
     apart = [one for one in point.copies if one.failure_domain != point.failure_domain]
-    return sorted(apart, key=lambda one: one.taken_at, reverse=True)
+    dated = sorted((one for one in apart if one.taken_at), key=lambda one: one.taken_at or point.taken_at, reverse=True)
+    return dated + [one for one in apart if one.taken_at is None]
 
 
 def copy_exists(point: RecoveryPoint) -> Check:
@@ -164,9 +169,13 @@ def copy_age(point: RecoveryPoint, tier: Tier, now: datetime) -> Check:
     apart, threshold = elsewhere(point), f"at most {format_duration(tier.copy_within)}"
     if not apart:
         return _line("copy-age", Outcome.UNKNOWN, None, threshold, "there is no copy in another failure domain")
-    age = now - apart[0].taken_at
+    taken_at = apart[0].taken_at
+    if taken_at is None:
+        detail = f"the cloud does not tell of when its copy in {apart[0].location} is: restore it to know"
+        return _line("copy-age", Outcome.UNSUPPORTED, None, threshold, detail)
+    age = now - taken_at
     if age > tier.copy_within:
-        detail = f"the newest copy, {apart[0].location}, is of {apart[0].taken_at.isoformat()}: look at the copy job"
+        detail = f"the newest copy, {apart[0].location}, is of {taken_at.isoformat()}: look at the copy job"
         return _line("copy-age", Outcome.FAILED, _spell(age), threshold, detail)
     return _line("copy-age", Outcome.PASSED, _spell(age), threshold)
 
