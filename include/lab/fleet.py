@@ -22,6 +22,7 @@ COMMON = {
     "autovacuum_naptime": "'5min'",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
+    "log_checkpoints": "off",
     "log_line_prefix": "'%m [%p] %q%u@%d/%a '",
 }
 """Small and quick; fsync is off because the lab's sources are rebuilt, not recovered."""

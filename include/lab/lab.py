@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,18 @@ WORKERS = 3
 Tell = Callable[[str], None]
 
 
-def up(where: Path | None = None, *, rows: int = ROWS, tell: Tell = print) -> LabState:
+def up(where: Path | None = None, *, rows: int = ROWS, fixed_ports: bool = True, tell: Tell = print) -> LabState:
     """Bring the whole lab up: servers, business data, dangers, order generator, first backups, ``env.json``.
 
     What is there and running stays; what was stopped is started again with its data; a lab that never came up to its
     end is made again from nothing.
-    `rows` counts the order lines of a new lab.
+    `rows` counts the order lines of a new lab; without `fixed_ports` it takes free ones and leaves the usual ones alone.
     """
     place = where or home.lab_home()
     user = accounts.server_user()
     home.prepare(place, user)
     with states.locked(place):
-        lab = states.load(place) if states.path(place).exists() else new_state(place, user, rows)
+        lab = states.load(place) if states.path(place).exists() else new_state(place, user, rows, fixed_ports=fixed_ports)
         lab, moved = settle_ports(lab)
         states.save(lab)
         lay_out(lab)
@@ -66,20 +67,22 @@ def each(work: Callable[[Server], Any], servers: tuple[Server, ...]) -> None:
             done.result()
 
 
-def new_state(place: Path, user: str | None, rows: int) -> LabState:
+def new_state(place: Path, user: str | None, rows: int, *, fixed_ports: bool = True) -> LabState:
     """A lab that is only written down yet: names, ports, passwords, keys."""
     bin_dir = binaries.usable_bin(place, user)
+    count = len(fleet.SERVERS)
+    ports = list(range(fleet.FIRST_PORT, fleet.FIRST_PORT + count)) if fixed_ports else free_ports(count)
     clusters = {
         server.name: Cluster(
             name=server.name,
             data=place / "servers" / server.name / "data",
             log=place / "servers" / server.name / "server.log",
-            port=fleet.FIRST_PORT + number,
+            port=port,
             bin_dir=bin_dir,
             user=user,
             password=build.new_password(),
         )
-        for number, server in enumerate(fleet.SERVERS)
+        for port, server in zip(ports, fleet.SERVERS, strict=True)
     }
     return LabState(
         home=place,
@@ -100,7 +103,7 @@ def settle_ports(lab: LabState) -> tuple[LabState, bool]:
     clusters, moved = {}, False
     for name, cluster in lab.clusters.items():
         taken = postgres.running(cluster) is None and not bindable(cluster.port)
-        clusters[name] = cluster.model_copy(update={"port": free_port()}) if taken else cluster
+        clusters[name] = cluster.model_copy(update={"port": free_ports(1)[0]}) if taken else cluster
         moved = moved or taken
     return lab.model_copy(update={"clusters": clusters}), moved
 
@@ -116,11 +119,13 @@ def bindable(port: int) -> bool:
         return True
 
 
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((postgres.HOST, 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Distinct ports that are free now."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((postgres.HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def lay_out(lab: LabState) -> None:

@@ -1,0 +1,66 @@
+"""Labs for tests: one that is healthy and one with every fault, each made once a session on ports of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from include.lab import environment
+from include.lab import lab as the_lab
+from include.lab.faults import board
+from include.lab.state import LabState
+
+ROWS = 20_000
+"""Order lines: enough for every question and expectation of the example platform, made in seconds."""
+
+
+@contextmanager
+def running_lab(rows: int = ROWS) -> Iterator[LabState]:
+    """A lab in a folder that the server user can reach; gone afterwards, processes first."""
+    home = Path(tempfile.mkdtemp(prefix="drillyard-lab-"))
+    home.chmod(0o755)
+    try:
+        yield the_lab.up(home, rows=rows, fixed_ports=False, tell=lambda _: None)
+    finally:
+        the_lab.down(home, tell=lambda _: None)
+        shutil.rmtree(home)
+
+
+@contextmanager
+def in_environment(lab: LabState) -> Iterator[LabState]:
+    """The lab's variables in `os.environ`, as they were afterwards."""
+    before = dict(os.environ)
+    os.environ.update(environment.read(lab))
+    try:
+        yield lab
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def small_lab() -> Iterator[LabState]:
+    """A healthy lab; the environment is not touched."""
+    with running_lab() as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(small_lab: LabState) -> Iterator[LabState]:
+    """The healthy lab with its variables set: connections, sandbox root, binaries, as the example platform needs them."""
+    with in_environment(small_lab):
+        yield small_lab
+
+
+@pytest.fixture(scope="session")
+def broken_lab() -> Iterator[LabState]:
+    """Another lab with every fault planted, each on its own service."""
+    with running_lab() as lab:
+        board.plant_all(lab.home, tell=lambda _: None)
+        yield lab
