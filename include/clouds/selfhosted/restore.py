@@ -46,9 +46,10 @@ class SelfHostedRestore:
         del datastore
         folder = Folder(self._root / name)
         try:
-            if not folder.path.is_dir():
-                return None
+            folder.path.stat()
             return self._look(folder)
+        except FileNotFoundError:
+            return None
         except OSError as broken:
             raise Transient(f"sandbox folder {folder.path} cannot be read now: {broken}") from broken
 
