@@ -1,0 +1,156 @@
+"""From facts to services, environments, owners and tenants. Every amount is given away exactly once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from include.costs import money
+from include.costs.bill import Fact
+from include.costs.classify import NOT_TRANSFER
+from include.costs.keys import Declared
+from include.costs.parties import UNALLOCATED, Party
+from include.costs.settings import CostSettings
+from include.costs.split import split
+from include.values import Frozen
+
+REMAINDER = "(remainder)"
+CROSS_CLOUD = "cross_cloud"
+NO_TENANT = "(no tenant)"
+
+
+class ServiceFacts(Frozen):
+    """What the catalog says about a service, as far as costs need it."""
+
+    environment: str = ""
+    owner: str = ""
+    tenants: tuple[str, ...] = ()
+
+
+class Share(Frozen):
+    """A part of a fact that one service and one tenant carry."""
+
+    month: str
+    provider: str
+    currency: str
+    transfer_class: str
+    origin: str
+    to: str
+    rule: str
+    service: str
+    environment: str
+    owner: str
+    tenant: str
+    how: str
+    drill: bool
+    billed: Decimal
+    effective: Decimal
+    listed: Decimal
+    gb: Decimal
+
+
+_AMOUNTS = ("billed", "effective", "listed", "gb")
+
+
+def with_destinations(facts: list[Fact], parties: list[Party], settings: CostSettings) -> list[Fact]:
+    """Facts whose destination is known to be another cloud of the catalog, as cross-cloud; with a declared share, split in two."""
+    clouds = settings.providers
+    classes = {name for entry in settings.destinations for name in entry.classes} | {
+        "internet_egress",
+        "vpn_direct_connect",
+        "peering",
+    }
+    found: list[Fact] = []
+    for fact in facts:
+        party = parties[fact.party]
+        cloud = party.destination.split("/")[0].split(":")[0].strip().lower()
+        elsewhere = cloud in clouds and clouds[cloud] != fact.provider
+        if not elsewhere or fact.transfer_class not in classes:
+            found.append(fact)
+            continue
+        share = Decimal(party.destination_share)
+        changed = {"transfer_class": CROSS_CLOUD, "to": party.destination}
+        if share == 1:
+            found.append(Fact.model_construct(**{**dict(fact), **changed}))
+            continue
+        parts = {name: split(getattr(fact, name), {"a": share, "b": 1 - share}) for name in _AMOUNTS}
+        moved = {name: shares.get("a", Decimal(0)) for name, (shares, _) in parts.items()}
+        rest = {name: money.EXACT.subtract(getattr(fact, name), moved[name]) for name in _AMOUNTS}
+        found.append(Fact.model_construct(**{**dict(fact), **changed, **moved, "rows": 0}))
+        found.append(Fact.model_construct(**{**dict(fact), **rest}))
+    return found
+
+
+def allocate(
+    facts: list[Fact], parties: list[Party], declared: Declared, settings: CostSettings, services: dict[str, ServiceFacts]
+) -> list[Share]:
+    """Shares of all facts. The sum of their amounts is the sum of the facts' amounts, to the last digit.
+
+    A shared part is split over services by its key's weights; a service's cost over its tenants by the tenant tag, by its
+    only tenant in the catalog, or by the tenant weights of the part's key (else ``orders``). What no weight covers stays
+    ``(unallocated)``; what the last decimal cannot divide is ``(remainder)``.
+    """
+    shares: list[Share] = []
+    keys = {part.name: part.key for part in settings.shared}
+    for fact in facts:
+        party = parties[fact.party]
+        amounts = {name: getattr(fact, name) for name in _AMOUNTS}
+        key = keys.get(party.shared, "orders")
+        parts = [(party.service or UNALLOCATED, amounts)]
+        if party.shared:
+            weights = declared.weights_of(fact.month, key, "service")
+            parts = _divide(amounts, weights) if weights else [(UNALLOCATED, amounts)]
+        for service, part in parts:
+            known = services.get(service, ServiceFacts())
+            for tenant, last in _tenants(party, known, part, fact.month, key, declared):
+                shares.append(_share(fact, party, service, tenant, known, last))
+    return shares
+
+
+def _divide(amounts: dict[str, Decimal], weights: dict[str, Decimal]) -> list[tuple[str, dict[str, Decimal]]]:
+    divided = {name: split(amount, weights) for name, amount in amounts.items()}
+    parts = [
+        (who, {name: shares.get(who, Decimal(0)) for name, (shares, _) in divided.items()})
+        for who, weight in sorted(weights.items())
+        if weight > 0
+    ]
+    rest = {name: remainder for name, (_, remainder) in divided.items()}
+    return [*parts, (REMAINDER, rest)] if any(rest.values()) else parts
+
+
+def _tenants(
+    party: Party, known: ServiceFacts, amounts: dict[str, Decimal], month: str, key: str, declared: Declared
+) -> list[tuple[str, dict[str, Decimal]]]:
+    if party.tenant:
+        return [(party.tenant, amounts)]
+    if len(known.tenants) == 1:
+        return [(known.tenants[0], amounts)]
+    weights = declared.weights_of(month, key, "tenant")
+    if known.tenants:
+        weights = {name: weight for name, weight in weights.items() if name in known.tenants}
+    if not weights or not (known.tenants or party.shared):
+        return [(NO_TENANT, amounts)]
+    return _divide(amounts, weights)
+
+
+def _share(fact: Fact, party: Party, service: str, tenant: str, known: ServiceFacts, amounts: dict[str, Decimal]) -> Share:
+    return Share.model_construct(
+        month=fact.month,
+        provider=fact.provider,
+        currency=fact.currency,
+        transfer_class=fact.transfer_class,
+        origin=fact.origin,
+        to=fact.to,
+        rule=fact.rule,
+        service=service,
+        environment=party.environment or known.environment,
+        owner=party.owner or known.owner,
+        tenant=tenant,
+        how=party.how,
+        drill=bool(party.drill),
+        **amounts,
+    )
+
+
+def is_transfer(name: str) -> bool:
+    """True for every class but `not_transfer`; the unclassified line counts, because it looks like transfer."""
+    return name != NOT_TRANSFER

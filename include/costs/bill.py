@@ -1,0 +1,209 @@
+"""The bill in one place: accepted files, groups of their rows, classes of their keys, and the facts that reports are made of."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from include.costs import deliveries, money, parties
+from include.costs.classify import NOT_TRANSFER, Key, table
+from include.costs.columns import KEY, PARTS, SUMS
+from include.costs.deliveries import Accepted, Replaced
+from include.costs.engines import DuckDBEngine, Engine
+from include.costs.gather import LONG, group_rows
+from include.costs.inspection import Inspected, bad_rows, inspect, table_of
+from include.costs.intake import Intake, Quarantined, Unreadable
+from include.costs.residue import residues
+from include.costs.services import category_of
+from include.costs.settings import CostSettings
+from include.values import Frozen
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+DAILY = ("ProviderName", "BillingCurrency", "x_Month", "x_Day", *[name for name in KEY if name != "ProviderName"])
+
+
+GROUPED = (*KEY, *PARTS, *SUMS, "x_Bad", "x_BilledRaw", "x_Day")
+"""Columns that the passes over the rows need; all others stay unread."""
+
+
+class Fact(Frozen):
+    """One line of a month: everything of one class, route and party, in one currency. Amounts are exact."""
+
+    month: str
+    provider: str
+    currency: str
+    transfer_class: str
+    origin: str
+    to: str
+    rule: str
+    service_name: str
+    """What the provider calls the service."""
+    party: int
+    """Index of `Bill.parties`."""
+    rows: int
+    billed: Decimal
+    effective: Decimal
+    listed: Decimal
+    gb: Decimal
+
+
+class Daily(Frozen):
+    """One day of one class and route."""
+
+    month: str
+    day: date
+    provider: str
+    currency: str
+    transfer_class: str
+    origin: str
+    to: str
+    billed: Decimal
+    gb: Decimal
+
+
+class Bill:
+    """Made by `read`; its tables live in the embedded engine, `desk`, whichever engine read the rows."""
+
+    def __init__(self, engine: Engine, desk: DuckDBEngine, settings: CostSettings) -> None:
+        self.engine = engine
+        self.desk = desk
+        self.settings = settings
+        self.inspected: list[Inspected] = []
+        self.accepted: tuple[Accepted, ...] = ()
+        self.replaced: tuple[Replaced, ...] = ()
+        self.quarantined: list[Quarantined] = []
+        self.ignored: tuple[str, ...] = ()
+        self.rests: dict[tuple[str, str, str], Decimal] = {}
+        self.parties: list[parties.Party] = []
+        self.classes: list[dict[str, Any]] = []
+
+    def take(self, intake: Intake) -> None:
+        """Inspect every file, put aside the damaged ones, and choose which deliveries count."""
+        self.quarantined += intake.quarantined
+        self.ignored = intake.ignored
+        for file in intake.files:
+            try:
+                self.inspected.append(inspect(self.desk, file, self.settings))
+            except Unreadable as fault:
+                self.quarantined.append(Quarantined(file=file.name, reason=str(fault), line=fault.line, rows=fault.rows))
+        chosen = deliveries.choose(self.desk, self.inspected, self.settings)
+        self.accepted, self.replaced = chosen.accepted, chosen.replaced
+        gone = {r.file for r in self.replaced if r.month is None}
+        for one in self.inspected:
+            if one.file.name not in gone:
+                self.quarantined += bad_rows(one)
+
+    def rows_of(self, accepted: Accepted, only: tuple[str, ...] | None = None) -> ir.Table:
+        """The FOCUS rows of one group of files, less what others restate."""
+        rows = table_of(self.engine, accepted.files, self.settings, accepted.mode, only)
+        return deliveries.apply(rows, accepted.without)
+
+    def group(self) -> None:
+        """The pass over all rows: groups in `desk`, then their classes and parties."""
+        kinds = {**dict.fromkeys((*KEY, *PARTS), "VARCHAR"), "x_Month": "DATE", "Rows": "BIGINT", LONG: "BIGINT"}
+        kinds |= {name: f"DECIMAL(38,{12 if name == 'PricingQuantity' else money.SCALE})" for name in SUMS}
+        order = (*KEY, *PARTS, *SUMS, "Rows", LONG)
+        self.desk.run(f"CREATE OR REPLACE TEMP TABLE groups ({', '.join(f'{n} {kinds[n]}' for n in order)})")
+        for accepted in self.accepted:
+            rows = self.rows_of(accepted, GROUPED)
+            self.desk.insert("groups", order, self.engine, group_rows(rows))
+            if self.desk.run(f"SELECT sum({LONG}) FROM groups").fetchall()[0][0] and accepted.mode != "amortised":
+                for key, rest in residues(self.engine, rows).items():
+                    self.rests[key] = money.EXACT.add(self.rests.get(key, Decimal(0)), rest)
+                self.desk.run(f"UPDATE groups SET {LONG} = 0")
+        self._classify()
+        self._resolve()
+
+    def _classify(self) -> None:
+        rules = table()
+        self.classes = []
+        for row in self.desk.rows(f"SELECT DISTINCT {', '.join(KEY)} FROM groups"):
+            verdict = rules.classify(key_of(row))
+            category, subcategory = category_of(row["ProviderName"] or "", row["ServiceName"] or "", row["x_ServiceCode"] or "")
+            self.classes.append(
+                {
+                    **row,
+                    "Class": verdict.transfer_class,
+                    "Origin": verdict.origin,
+                    "Destination": verdict.to,
+                    "Rule": verdict.rule,
+                    "GB": verdict.gb if verdict.transfer_class != NOT_TRANSFER else None,
+                    "Category": category,
+                    "Subcategory": subcategory,
+                }
+            )
+        self.desk.load("classes", self.classes, (*KEY, "Class", "Origin", "Destination", "Rule", "GB", "Category", "Subcategory"))
+
+    def _resolve(self) -> None:
+        columns = tuple(name for name in PARTS if name not in ("x_Month", "BillingCurrency"))
+        found = self.desk.rows(f"SELECT DISTINCT ProviderName, {', '.join(columns)} FROM groups ORDER BY ALL")
+        self.parties = [parties.party_of(row, self.settings) for row in found]
+        numbered = [{**row, "Party": str(i)} for i, row in enumerate(found)]
+        self.desk.load("parties", numbered, ("ProviderName", *columns, "Party"))
+
+    def facts(self) -> list[Fact]:
+        """All lines, transfer and not, by month, class, route, service and party."""
+        on_key = " AND ".join(f"g.{n} IS NOT DISTINCT FROM c.{n}" for n in KEY)
+        on_party = " AND ".join(
+            f"g.{n} IS NOT DISTINCT FROM p.{n}" for n in ("ProviderName", *PARTS) if n not in ("x_Month", "BillingCurrency")
+        )
+        found = self.desk.rows(
+            f"""SELECT strftime(g.x_Month, '%Y-%m') AS month, coalesce(g.ProviderName, '(not named)') AS provider,
+                g.BillingCurrency AS currency, c.Class AS transfer_class, coalesce(c.Origin, '') AS origin,
+                coalesce(c.Destination, '') AS "to", coalesce(c.Rule, '') AS rule,
+                coalesce(g.ServiceName, '(not named)') AS service_name, CAST(p.Party AS BIGINT) AS party, c.GB AS factor,
+                CAST(sum(g.Rows) AS BIGINT) AS rows, sum(g.BilledCost) AS billed, sum(g.EffectiveCost) AS effective,
+                sum(g.ListCost) AS listed, sum(g.PricingQuantity) AS quantity
+                FROM groups g JOIN classes c ON {on_key} JOIN parties p ON {on_party} GROUP BY ALL ORDER BY ALL"""
+        )
+        zero = Decimal(0)
+        facts = []
+        for row in found:
+            factor, quantity = row.pop("factor"), row.pop("quantity")
+            gb = money.EXACT.multiply(quantity, Decimal(factor)) if factor and quantity is not None else zero
+            amounts = {name: row[name] if row[name] is not None else zero for name in ("billed", "effective", "listed")}
+            facts.append(Fact.model_construct(**{**row, **amounts, "gb": gb}))
+        return facts
+
+    def daily(self) -> list[Daily]:
+        """Transfer by day, class and route: a second, lighter pass over the rows."""
+        order = (*DAILY, *SUMS, "Rows", LONG)
+        kinds = {**dict.fromkeys(DAILY, "VARCHAR"), "x_Month": "DATE", "x_Day": "DATE", "Rows": "BIGINT", LONG: "BIGINT"}
+        kinds |= {name: f"DECIMAL(38,{12 if name == 'PricingQuantity' else money.SCALE})" for name in SUMS}
+        self.desk.run(f"CREATE OR REPLACE TEMP TABLE days ({', '.join(f'{n} {kinds[n]}' for n in order)})")
+        for accepted in self.accepted:
+            if accepted.mode != "amortised":
+                self.desk.insert("days", order, self.engine, group_rows(self.rows_of(accepted, GROUPED), DAILY))
+        on_key = " AND ".join(f"d.{n} IS NOT DISTINCT FROM c.{n}" for n in KEY)
+        found = self.desk.rows(
+            f"""SELECT strftime(d.x_Month, '%Y-%m') AS month, d.x_Day AS day, coalesce(d.ProviderName, '(not named)') AS provider,
+                d.BillingCurrency AS currency, c.Class AS transfer_class, coalesce(c.Origin, '') AS origin,
+                coalesce(c.Destination, '') AS "to", c.GB AS factor, sum(d.BilledCost) AS billed,
+                sum(d.PricingQuantity) AS quantity
+                FROM days d JOIN classes c ON {on_key} WHERE c.Class <> '{NOT_TRANSFER}' GROUP BY ALL ORDER BY ALL"""
+        )
+        series = []
+        for row in found:
+            factor, quantity = row.pop("factor"), row.pop("quantity")
+            gb = money.EXACT.multiply(quantity, Decimal(factor)) if factor and quantity is not None else Decimal(0)
+            series.append(Daily.model_construct(**{**row, "gb": gb}))
+        return series
+
+
+def key_of(row: dict[str, Any]) -> Key:
+    """A distinct key of the bill, cleaned: service code and name together, regions in lower case."""
+    return Key(
+        provider=row["ProviderName"] or "",
+        service=f"{row['x_ServiceCode'] or ''} {row['ServiceName'] or ''}".strip(),
+        usage=row["x_UsageType"] or "",
+        operation=row["x_Operation"] or "",
+        transfer=row["x_TransferType"] or "",
+        text=row["x_KeyText"] or "",
+        region=(row["RegionId"] or "").lower(),
+        from_region=(row["x_FromRegion"] or "").lower(),
+        to_region=(row["x_ToRegion"] or "").lower(),
+        unit=row["PricingUnit"] or "",
+    )

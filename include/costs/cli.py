@@ -1,0 +1,47 @@
+"""`drillyard costs`: the report that closes a month, from a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from include.values import utcnow
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+
+@app.callback()
+def _room() -> None:
+    """Costs of data transfer, from the bills."""
+
+
+@app.command()
+def report(
+    billing: Annotated[Path, typer.Option(help="Folder with billing exports, in any depth.")],
+    catalog: Annotated[Path, typer.Option(help="Platform directory, with costs.yaml.")],
+    out: Annotated[Path, typer.Option(help="Folder for the report; made when it is not there.")],
+    month: Annotated[str | None, typer.Option(help="Billing month YYYY-MM; all delivered months without it.")] = None,
+    engine: Annotated[str, typer.Option(help="duckdb or spark.")] = "duckdb",
+) -> None:
+    """Read billing exports, classify and allocate transfer, and write the report with totals.json beside it."""
+    import re
+
+    from include.costs.report import write_report
+    from include.costs.settings import CostsError
+
+    if month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+        raise typer.BadParameter(f"{month!r} is no month; write YYYY-MM, for example 2026-10", param_hint="--month")
+    try:
+        result = write_report(billing, catalog, out, now=utcnow(), month=month, engine=engine)
+    except (CostsError, FileNotFoundError, ValueError, RuntimeError) as fault:
+        typer.echo(f"drillyard costs report: {fault}", err=True)
+        raise typer.Exit(1) from fault
+    for provider, currencies in result["billed_cost"].items():
+        for currency, amount in currencies.items():
+            typer.echo(f"{provider}: {amount} {currency} billed")
+    aside = result["quarantined"]
+    for entry in [*aside["files"], *aside["rows"]]:
+        typer.echo(f"quarantined: {entry['file']}, line {entry['line'] or '?'}: {entry['reason']}", err=True)
+    typer.echo(f"{result['rows']} rows in {', '.join(result['months']) or 'no month'}; report in {out}")

