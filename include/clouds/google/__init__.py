@@ -1,0 +1,28 @@
+"""Google Cloud: Cloud SQL for PostgreSQL. Backup runs and point-in-time recovery, restored into a project of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from include.clouds.google.clients import Clients
+    from include.clouds.google.settings import Sandboxes
+    from include.recovery.contracts import BackupSource, DatabaseRestore
+
+CONNECTION_TYPE = "google_cloud_platform"
+
+
+def backup_source(clients: Clients, settings: Sandboxes) -> BackupSource:
+    """The reader of backup runs. `clients`: connections by id, or what gives `clients.Google` by id."""
+    from include.clouds.google.clients import opened
+    from include.clouds.google.source import CloudSqlBackups
+
+    return CloudSqlBackups(opened(clients, settings.connection), settings)
+
+
+def database_restore(clients: Clients, settings: Sandboxes) -> DatabaseRestore:
+    """The maker of sandbox instances."""
+    from include.clouds.google.clients import opened
+    from include.clouds.google.restore import CloudSqlRestore
+
+    return CloudSqlRestore(opened(clients, settings.connection), settings)

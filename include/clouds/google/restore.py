@@ -1,0 +1,172 @@
+"""Sandboxes on Cloud SQL, in a project and a network of their own.
+
+A point in time is a clone; a backup run is restored into a new instance. A clone cannot be marked when it is made: the first
+look that finds it running sets the lease's mark, takes its deletion protection and its backups away, and until then it is
+not called ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from include.catalog import model
+from include.clouds.google.clients import Google, Taken
+from include.clouds.google.instances import Instances, address, harmless_settings, judge, mark_of
+from include.clouds.google.settings import Sandboxes
+from include.clouds.google.source import own
+from include.clouds.managed import attempts, check_mark, entrance, judged, reaches, secured, untold
+from include.recovery.contracts import Transient
+from include.recovery.harmless import ADMIN
+from include.recovery.model import Access, Check, Lease, Owned, PlanItem, RecoveryPoint, Sandbox, Status
+from include.values import utcnow
+
+_VENDOR_ROLES = (
+    "cloudsqladmin",
+    "cloudsqlagent",
+    "cloudsqlreplica",
+    "cloudsqlimportexport",
+    "cloudsqllogical",
+    "cloudsqlobservability",
+)
+_VENDOR_DATABASES = ("cloudsqladmin",)
+
+
+class CloudSqlRestore:
+    """Sandbox instances."""
+
+    def __init__(self, google: Google, settings: Sandboxes) -> None:
+        self._google, self._settings = google, settings
+        self._instances, self._api = Instances(google, settings), google.sql.instances()
+
+    def preflight(self, datastore: model.Datastore, point: RecoveryPoint, item: PlanItem) -> Sequence[Check]:
+        """The sandbox is apart from production, and the point reaches the target."""
+        mine, ours = own(datastore), self._settings
+        source = self._google.call(self._api.get(project=mine.project, instance=mine.instance))
+        network = str(source["settings"].get("ipConfiguration", {}).get("privateNetwork"))
+        other = "name another one in platform.yaml, clouds.google.settings"
+        project = "a clone into the original's project gets the original's network"
+        return [
+            apart("sandbox-project", ours.project, mine.project, f"{project}: {other}"),
+            apart("sandbox-network", ours.network, network, f"the sandboxes' network is production's: {other}"),
+            reaches(point, item.target, utcnow()),
+            untold("permissions", "preflight", "Cloud SQL does not tell beforehand what an account may do: see docs/google.md"),
+        ]
+
+    def find(self, name: str, datastore: model.Datastore, lease: Lease | None = None) -> Sandbox | None:
+        """The sandbox of that name, or None. Given its lease, a running clone without a mark gets it now."""
+        del datastore
+        instance = self._instances.live(name)
+        if instance is None:
+            return None
+        marked = mark_of(instance)
+        status, detail, phases = judge(instance["state"], self._instances.history(instance["name"]))
+        if status is Status.SUCCEEDED and marked is None:
+            status, detail = Status.RUNNING, "restored, and not marked with its lease yet"
+            if lease is not None:
+                self._instances.mark(instance["name"], lease)
+        return Sandbox(name=name, status=status, detail=detail, phases=phases, lease_id=marked)
+
+    def create(self, datastore: model.Datastore, point: RecoveryPoint, item: PlanItem, lease: Lease) -> Sandbox:
+        """Start a clone or a restore. Repeating it finds what is there; a name that is still reserved gives way to the next."""
+        found = self.find(lease.sandbox, datastore, lease)
+        if found is not None:
+            return found
+        for name in attempts(lease.sandbox):
+            try:
+                self._google.call(self._order(datastore, point, item, lease, name))
+            except Taken:
+                continue
+            return Sandbox(name=lease.sandbox, status=Status.PENDING, detail="asked for", lease_id=lease.lease_id)
+        raise FileExistsError(f"{', '.join(attempts(lease.sandbox))} are all in use or reserved: drill again in another slot")
+
+    def _order(self, datastore: model.Datastore, point: RecoveryPoint, item: PlanItem, lease: Lease, name: str) -> Any:
+        mine, ours = own(datastore), self._settings
+        if item.target.point_id is None and point.facts["rolls"]:
+            to = item.target.time or max(point.restorable_until, datetime.fromisoformat(point.facts["ended_at"]))
+            clone = {
+                "destinationInstanceName": name,
+                "destinationProject": ours.project,
+                "destinationNetwork": ours.network,
+                "pointInTime": to.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            }
+            return self._api.clone(project=mine.project, instance=mine.instance, body={"cloneContext": clone})
+        body = {
+            "restoreBackupContext": {"backupRunId": point.id, "instanceId": mine.instance, "project": mine.project},
+            "restoreInstanceSettings": {
+                "region": mine.region,
+                "settings": {
+                    **harmless_settings(lease),
+                    **({"tier": ours.tier} if ours.tier else {}),
+                    "ipConfiguration": {"ipv4Enabled": False, "privateNetwork": ours.network},
+                },
+            },
+        }
+        return self._api.restoreBackup(project=ours.project, instance=name, body=body)
+
+    def secure(self, name: str, datastore: model.Datastore, secret: str) -> Sequence[Check]:
+        """An administrator of ours by Google's API, and the rest by SQL. Repeating it gives the same passwords."""
+        instance = self._instances.ready(name)
+        access = self._entrance(name, instance, datastore, secret)
+        users, named = self._google.sql.users(), {"project": self._settings.project, "instance": instance["name"]}
+        there = {one["name"] for one in self._google.call(users.list(**named)).get("items", ())}
+        body = {"name": ADMIN, "password": access.admin_password}
+        asked = users.update(**named, name=ADMIN, body=body) if ADMIN in there else users.insert(**named, body=body)
+        self._instances.finish(self._google.call(asked))
+        public, settings = address(instance, "PRIMARY"), instance["settings"]
+        network, wanted = str(settings["ipConfiguration"].get("privateNetwork")), self._settings.network
+        kept = "on" if settings.get("deletionProtectionEnabled") else "off"
+        return [
+            fits("no-public-address", public or "none", "none", "the sandbox has a public address: discard it"),
+            fits("private-network", network, wanted, "the sandbox is in another network: discard it"),
+            fits("deletion-protection", kept, "off", "the sandbox is protected against deletion: it would outlive its lease"),
+            *secured(access, _VENDOR_ROLES, _VENDOR_DATABASES),
+        ]
+
+    def access(self, name: str, datastore: model.Datastore, secret: str) -> Access:
+        return self._entrance(name, self._instances.ready(name), datastore, secret)
+
+    def discard(self, name: str, datastore: model.Datastore, lease: Lease) -> None:
+        """Delete it and wait until it is gone. Raises PermissionError for what does not carry the lease's mark, Transient
+        when it is not gone within `patience`."""
+        del datastore
+        instance = self._instances.live(name)
+        if instance is None:
+            return
+        made = datetime.fromisoformat(instance["createTime"])
+        if mark_of(instance) is not None or name != lease.sandbox or made < lease.opened_at:
+            # Only a clone that nobody could mark yet is known by its name and its time alone.
+            check_mark(instance["name"], mark_of(instance), lease)
+        self._instances.settle(instance["name"])
+        if instance["settings"].get("deletionProtectionEnabled"):
+            self._instances.finish(self._instances.mark(instance["name"], lease))
+        self._instances.delete(instance["name"])
+
+    def inventory(self, datastores: Sequence[model.Datastore]) -> Sequence[Owned]:
+        """Every marked instance of the sandboxes' project, and those whose name is one of ours without a mark."""
+        del datastores
+        found = []
+        for one in self._instances.every():
+            lease_id = mark_of(one)
+            if lease_id is not None or str(one["name"]).startswith("dy-"):
+                made = datetime.fromisoformat(one["createTime"])
+                place = {"name": one["name"], "cloud": "google", "region": one["region"], "kind": "instance"}
+                found.append(Owned(**place, lease_id=lease_id or "", created_at=made))
+        return found
+
+    def _entrance(self, name: str, instance: dict[str, Any], datastore: model.Datastore, secret: str) -> Access:
+        host = address(instance, "PRIVATE")
+        if host is None:
+            raise Transient(f"{name} has no private address yet")
+        return entrance(name, host, self._settings.port, datastore.database, secret)
+
+
+def apart(name: str, ours: str, theirs: str, detail: str) -> Check:
+    """A preflight check that something of the sandbox is not production's."""
+    return judged(name, "preflight", ours != theirs, measured=ours, threshold=f"not {theirs}", detail=detail)
+
+
+def fits(name: str, measured: str, wanted: str, detail: str) -> Check:
+    """A check that the sandbox is as it must be."""
+    return judged(name, "harmless", measured == wanted, measured=measured, threshold=wanted, detail=detail)

@@ -1,0 +1,193 @@
+"""The recovery points of Cloud SQL databases: backup runs, and the log that carries them on.
+
+A survey asks for the pages of a project's instances and backup runs, and for the recovery times of instances with
+point-in-time recovery a hundred to a call.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Any
+
+from include.catalog import model
+from include.clouds.google.clients import Google
+from include.clouds.google.settings import Datastore, Sandboxes
+from include.clouds.managed import digests_at, judged, untold
+from include.recovery.contracts import Transient, Unsupported
+from include.recovery.model import Check, Copy, Inspection, Outcome, RecoveryPoint, Status, Survey
+
+RUN_STATUS = {
+    "ENQUEUED": Status.PENDING,
+    "OVERDUE": Status.FAILED,
+    "RUNNING": Status.RUNNING,
+    "FAILED": Status.FAILED,
+    "SUCCESSFUL": Status.SUCCEEDED,
+    "SKIPPED": Status.FAILED,
+    "DELETION_PENDING": Status.FAILED,
+    "DELETION_FAILED": Status.SUCCEEDED,
+    "DELETED": Status.FAILED,
+}
+"""Of a backup run. A word that is not here raises KeyError: nobody guesses what can be restored."""
+_KINDS = {"AUTOMATED": "automated", "ON_DEMAND": "snapshot"}
+_DAY = timedelta(days=1)
+
+
+class CloudSqlBackups:
+    """Reads backup runs."""
+
+    def __init__(self, google: Google, settings: Sandboxes) -> None:
+        self._google, self._settings = google, settings
+
+    def survey(self, datastores: Mapping[str, model.Datastore], now: datetime) -> Survey:
+        """Every successful backup run of every datastore. A project that does not answer hides only its own."""
+        by_project: dict[str, dict[str, Datastore]] = defaultdict(dict)
+        for name, datastore in datastores.items():
+            by_project[own(datastore).project][name] = own(datastore)
+        points: dict[str, tuple[RecoveryPoint, ...]] = {}
+        unreadable: dict[str, str] = {}
+        measured: dict[str, dict[str, Any]] = {}
+        others: list[str] = []
+        for project, mine in by_project.items():
+            try:
+                there, runs, reach = self._look(project, mine)
+            except (Transient, PermissionError, LookupError, ValueError) as error:
+                unreadable |= dict.fromkeys(mine, f"project {project}: {error}")
+                continue
+            named = {one.instance for one in mine.values()}
+            others += [f"{project}/{name}" for name in there if name not in named]
+            for name, datastore in mine.items():
+                try:
+                    instance = there[datastore.instance]
+                    points[name] = self._points(datastore, instance, runs[datastore.instance], reach.get(datastore.instance), now)
+                    measured[name] = settings_of(instance, runs[datastore.instance])
+                except (KeyError, ValueError, Transient, LookupError) as error:
+                    unreadable[name] = f"instance {project}/{datastore.instance}: {type(error).__name__}: {error}"
+        return Survey(points=points, unreadable=unreadable, uncatalogued=tuple(others), settings=measured)
+
+    def _look(self, project: str, mine: Mapping[str, Datastore]) -> tuple[dict[str, Any], dict[str, list[Any]], dict[str, Any]]:
+        """Instances and backup runs of a project, by instance, and the recovery times of the catalogued ones."""
+        sql = self._google.sql
+        there = {one["name"]: one for one in self._google.pages(sql.instances(), project=project, maxResults=1000)}
+        runs: dict[str, list[Any]] = defaultdict(list)
+        for run in self._google.pages(sql.backupRuns(), project=project, instance="-", maxResults=1000):
+            runs[run["instance"]].append(run)
+        rolling = {one.instance for one in mine.values() if one.instance in there and _rolls(there[one.instance])}
+        ask = sql.projects().instances().getLatestRecoveryTime
+        return there, runs, self._google.batch({name: ask(project=project, instance=name) for name in sorted(rolling)})
+
+    def _points(
+        self, datastore: Datastore, instance: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], reach: Any, now: datetime
+    ) -> tuple[RecoveryPoint, ...]:
+        if isinstance(reach, Exception):
+            raise reach
+        good = [run for run in runs if RUN_STATUS[run["status"]] is Status.SUCCEEDED]
+        kept = timedelta(days=int(_backups(instance).get("transactionLogRetentionDays", 7)))
+        found = []
+        for run in sorted(good, key=lambda one: str(one["startTime"]), reverse=True):
+            began, ended = datetime.fromisoformat(run["startTime"]), datetime.fromisoformat(run["endTime"])
+            rolled = reach is not None and ended > now - kept
+            until = max(began, datetime.fromisoformat(reach["latestRecoveryTime"])) if rolled else began
+            found.append(self._point(datastore, run, began, until, {"ended_at": run["endTime"], "rolls": rolled}))
+        return tuple(found)
+
+    def _point(
+        self, datastore: Datastore, run: Mapping[str, Any], began: datetime, until: datetime, facts: dict[str, Any]
+    ) -> RecoveryPoint:
+        domains, location = self._settings.failure_domains, str(run.get("location") or datastore.region)
+        kept_in = domains.get(location, location)
+        apart = () if location == datastore.region else (Copy(location=location, failure_domain=kept_in, taken_at=began),)
+        size = run.get("maxChargeableBytes")
+        basis = "latestRecoveryTime" if facts["rolls"] else "the backup run alone"
+        return RecoveryPoint(
+            id=run["id"],
+            kind=_KINDS[run["type"]],
+            taken_at=began,
+            restorable_until=until,
+            region=datastore.region,
+            failure_domain=domains.get(datastore.region, datastore.region),
+            location=f"projects/{datastore.project}/instances/{datastore.instance}/backupRuns/{run['id']}",
+            size_bytes=int(size) if size else None,
+            engine_version=str(run["databaseVersion"]).removeprefix("POSTGRES_"),
+            encrypted=True,
+            key_id=run.get("diskEncryptionConfiguration", {}).get("kmsKeyName"),
+            copies=apart,
+            facts={
+                **facts,
+                "restorable_until_basis": basis,
+                **digests_at(datastore.digests, run["id"], self._settings.digests_options),
+            },
+        )
+
+    def inspect(
+        self, datastore: model.Datastore, point: RecoveryPoint, cursor: Mapping[str, Any] | None, *, full: bool
+    ) -> Inspection:
+        """How the instance is configured to keep what it has. Google shows neither a backup's bytes nor its log's files."""
+        del cursor, full
+        mine = own(datastore)
+        sql = self._google.sql
+        instance = self._google.call(sql.instances().get(project=mine.project, instance=mine.instance))
+        return Inspection(checks=tuple(configured(mine, instance, point)))
+
+    def spoil(self, datastore: model.Datastore, point: RecoveryPoint) -> AbstractContextManager[RecoveryPoint]:
+        """Google lets nobody change a backup run's bytes, so there is no bad one to find."""
+        raise Unsupported(f"{own(datastore).instance}: backup run {point.id} cannot be damaged on purpose")
+
+    def discover(self, datastores: Mapping[str, model.Datastore]) -> Sequence[Mapping[str, Any]]:
+        """A draft for each PostgreSQL instance of the catalogued projects that no entry names. Databases and business
+        time are left to who knows them."""
+        known = {(own(one).project, own(one).instance) for one in datastores.values()}
+        drafts = []
+        for project in sorted({project for project, _ in known}):
+            for one in self._google.pages(self._google.sql.instances(), project=project, maxResults=1000):
+                if (project, one["name"]) not in known and str(one["databaseVersion"]).startswith("POSTGRES_"):
+                    place = {"cloud": "google", "region": one["region"], "project": project, "instance": one["name"]}
+                    drafts.append({"name": one["name"][:40], **place, "database": "", "business_time": ""})
+        return drafts
+
+
+def own(datastore: model.Datastore) -> Datastore:
+    """The datastore as this room's own. Raises TypeError for another cloud's."""
+    if not isinstance(datastore, Datastore):
+        raise TypeError(f"datastore {datastore.name} is not on Cloud SQL")
+    return datastore
+
+
+def _backups(instance: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = instance["settings"].get("backupConfiguration", {})
+    return found
+
+
+def _rolls(instance: Mapping[str, Any]) -> bool:
+    return bool(_backups(instance).get("enabled") and _backups(instance).get("pointInTimeRecoveryEnabled"))
+
+
+def settings_of(instance: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the instance says of its backups. Automated ones are daily, so a count of them is a number of days."""
+    told = _backups(instance)
+    kept = told.get("backupRetentionSettings", {}).get("retainedBackups", 7) if told.get("enabled") else 0
+    failed = [run["id"] for run in runs if run["status"] == "FAILED"]
+    return {"retention": int(kept) * _DAY.total_seconds(), **({"failed_runs": failed[:5]} if failed else {})}
+
+
+def configured(datastore: Datastore, instance: Mapping[str, Any], point: RecoveryPoint) -> list[Check]:
+    """One check a setting that a recovery depends on."""
+    told, layer, where = _backups(instance), "backup", f"{datastore.project}/{datastore.instance}"
+    protected = bool(instance["settings"].get("deletionProtectionEnabled"))
+    days = int(told.get("transactionLogRetentionDays", 0)) if _rolls(instance) else 0
+    until = point.restorable_until.isoformat()
+    return [
+        untold("manifest", layer, "Google shows no checksum of a backup run: only a restore proves it"),
+        Check(name="wal-continuity", layer=layer, outcome=Outcome.PASSED, measured=f"rolls to {until}")
+        if point.facts["rolls"]
+        else untold("wal-continuity", layer, f"{where} keeps no log that carries this backup run on"),
+        judged("deletion-protection", layer, protected, measured="on" if protected else "off", threshold="on",
+               detail=f"switch deletion protection of {where} on: one call deletes it with its backups"),
+        judged("log-retention", layer, days >= 1, measured=f"{days} days", threshold="at least 1 day",
+               detail=f"switch point-in-time recovery of {where} on: without it a day is lost"),
+        judged("customer-key", layer, not datastore.customer_key or bool(point.key_id), measured=point.key_id or "Google's key",
+               threshold="a key of ours" if datastore.customer_key else "not demanded",
+               detail=f"{where} is encrypted with Google's key, and the catalog demands one of ours: it must be made anew"),
+    ]  # fmt: skip
