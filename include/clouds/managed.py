@@ -82,7 +82,7 @@ def reaches(point: RecoveryPoint, target: Target, now: Any) -> Check:
     )
 
 
-def judged(name: str, layer: str, fits: bool, *, measured: str, threshold: str, detail: str) -> Check:
+def judged(name: str, layer: str, fits: bool, measured: str, threshold: str, detail: str) -> Check:  # noqa: PLR0917  a line of a report
     """A check of one fact: `detail` says what to do when it does not fit."""
     outcome = Outcome.PASSED if fits else Outcome.FAILED
     return Check(name=name, layer=layer, outcome=outcome, measured=measured, threshold=threshold, detail="" if fits else detail)
