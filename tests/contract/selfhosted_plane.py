@@ -24,7 +24,7 @@ from include.settings import PROJECT
 from include.values import utcnow
 
 SECRET = "a secret for the tests' sandboxes"
-PASSWORD = "the superuser's password"
+PASSWORD = "of-the-superuser"
 
 
 def free_port() -> int:

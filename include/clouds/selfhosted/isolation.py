@@ -81,22 +81,24 @@ def ask(bin_dir: Path, place: Path, run_as: str | None, asked: str) -> Walls:
 
 
 def needed_folders(bin_dir: Path) -> list[Path]:
-    """The folders that the binaries need outside the system's: their own installation and the libraries they load.
+    """The folders that the server needs outside the system's: its installation, and the libraries it and its extensions
+    load (libpq among them, which `psql` loads too).
 
     The dynamic loader itself lists the libraries, as it does for `ldd`.
     """
-    trace = subprocess.run(
-        [str(bin_dir / "postgres"), "-V"],
-        env={**environment(), "LD_TRACE_LOADED_OBJECTS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     found = [bin_dir.resolve().parent, bin_dir.parent]
-    for line in trace.stdout.splitlines():
-        library = line.partition("=>")[2].split("(")[0].strip()
-        if library.startswith("/"):
-            found += [Path(library).parent, Path(library).resolve().parent]
+    for program in ("postgres", "psql"):
+        trace = subprocess.run(
+            [str(bin_dir / program)],
+            env={**environment(), "LD_TRACE_LOADED_OBJECTS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for line in trace.stdout.splitlines():
+            library = line.partition("=>")[2].split("(")[0].strip()
+            if library.startswith("/"):
+                found += [Path(library).parent, Path(library).resolve().parent]
     outside: list[Path] = []
     for folder in sorted(set(found)):
         if not any(folder.is_relative_to(known) for known in (*map(Path, _SYSTEM), *outside)):
