@@ -117,6 +117,7 @@ class Common:
         Raises SealRefused when the stores disagree or a link is gone everywhere, StoreDown when none answers.
         """
         self.failures: dict[str, str] = {}
+        self.copied: list[tuple[str, str]] = []
         self._keys = known_keys
         self._holds: dict[Store, set[int]] = {}
         for store in stores:
@@ -153,5 +154,6 @@ class Common:
         try:
             store.put_new(link_path(seq), source.read(link_path(seq)))
             self._holds[store].add(seq)
+            self.copied.append((link_path(seq), store.name))
         except StoreDown as error:
             self.failures[store.name] = str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -64,7 +65,16 @@ class Anchor(Frozen):
 
     seq: int
     link_sha256: str
-    at: Instant
+    at: Instant | None = None
+    """When it was sealed; None where only ``SEQ:SHA256`` was written down."""
 
     def __str__(self) -> str:
         return f"{self.seq}:{self.link_sha256}"
+
+    @classmethod
+    def parse(cls, text: str) -> Anchor:
+        """Read back what ``str()`` gave, such as a line from an old report. Raises ValueError."""
+        match = re.fullmatch(r"(\d{1,10}):([0-9a-f]{64})", text.strip())
+        if match is None:
+            raise ValueError(f"{text!r} is not an anchor: a link's number, a colon and the 64 hex digits of its SHA-256")
+        return cls(seq=int(match[1]), link_sha256=match[2])

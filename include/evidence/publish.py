@@ -1,0 +1,178 @@
+"""Gather what the ledger knows, decide the readiness, and write it down for people and machines."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.connections import Connections, from_environment
+from include.evidence.readiness import Evidence, readiness
+from include.evidence.readiness_model import Canary, Readiness, Seal, TrendPoint
+from include.evidence.record import DrillRecord, NoteRecord, Record, VerificationRecord
+from include.ledger.model import GLOBAL_RESUME, GLOBAL_STOP, Stop
+from include.recovery.model import Verdict
+from include.settings import report_dir
+from include.values import canonical_json, utcnow
+
+if TYPE_CHECKING:
+    from include.catalog.loaded import Loaded
+    from include.evidence.stores import Stores
+    from include.ledger import Ledger
+    from include.ledger.model import Anchor
+
+TREND = timedelta(days=366)
+HELD = "drill-held"
+"""`NoteRecord.event` of a drill that was due and held."""
+NEWEST_LINKS = 48
+"""How many links of the chain every report looks at: two days of hourly sealing. `drillyard evidence verify` looks at all."""
+
+
+def publish_readiness(connections: Connections = from_environment) -> Path:
+    """Write ``readiness.html`` and ``readiness.json`` to the report folder; answers the page's path.
+
+    Raises CatalogError, LookupError (a connection that is missing) or LedgerError. Readers never see half a file.
+    """
+    from include.evidence.page import page
+
+    report = current(connections)
+    folder = report_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "readiness.json", canonical_json(report))
+    _replace(folder / "readiness.html", page(report).encode())
+    return folder / "readiness.html"
+
+
+def current(connections: Connections = from_environment, directory: Path | None = None) -> Readiness:
+    """The readiness of a platform now, from its ledger; the seal from its evidence stores."""
+    from include.catalog.load import load
+    from include.evidence.stores import open_stores
+    from include.ledger import CONN_ID, open_ledger, url_of
+    from include.settings import platform_dir
+
+    loaded, now = load(directory or platform_dir()), utcnow()
+    ledger = open_ledger(url_of(connections(CONN_ID)))
+    seal = look_at_seal(open_stores(loaded.catalog.platform.evidence, connections), loaded, ledger.anchor())
+    canary = _canary(ledger.latest_canary())
+    return readiness(loaded, from_ledger(ledger, now), ledger.stopped(), now, seal=seal, canary=canary)
+
+
+def current_from_store(url: str, directory: Path | None = None) -> Readiness:
+    """The same with the ledger gone: from the records of one store. A global stop is read from its notes."""
+    from include.catalog.load import load
+    from include.evidence.stores import Stores, open_store
+    from include.settings import platform_dir
+
+    loaded, now, store = load(directory or platform_dir()), utcnow(), open_store(url)
+    records = list(store.records())
+    evidence, canary = from_records(records, now)
+    return readiness(loaded, evidence, stop_in(records), now, seal=look_at_seal(Stores([store]), loaded, None), canary=canary)
+
+
+def stop_in(records: Iterable[Record]) -> Stop | None:
+    """The global stop that holds after these records: the first one after the last resume."""
+    held: Stop | None = None
+    for record in sorted(records, key=lambda one: one.written_at):
+        if isinstance(record, NoteRecord) and record.event == GLOBAL_RESUME:
+            held = None
+        elif isinstance(record, NoteRecord) and record.event == GLOBAL_STOP and held is None:
+            held = Stop(by=record.by, reason=str(record.detail.get("reason", "")), at=record.written_at)
+    return held
+
+
+def from_ledger(ledger: Ledger, now: datetime) -> Evidence:
+    """The evidence that the report needs, as the ledger has it."""
+    drills = ledger.latest_drills()
+    held = _held(ledger.notes(event=HELD, since=now - timedelta(days=60)), drills)
+    trend = ledger.trend(now - TREND)
+    return Evidence(drills, ledger.proofs(), ledger.latest_verifications(), held, trend, _docs(drills.values()))
+
+
+def from_records(records: Iterable[Record], now: datetime) -> tuple[Evidence, Canary | None]:
+    """The same from the records of one store, with the ledger gone."""
+    drills: dict[str, DrillRecord] = {}
+    passed: dict[str, DrillRecord] = {}
+    nights: dict[str, VerificationRecord] = {}
+    notes: list[NoteRecord] = []
+    trend: dict[str, list[TrendPoint]] = {}
+    canary: VerificationRecord | None = None
+    for record in sorted(records, key=lambda one: one.record_id):
+        match record:
+            case DrillRecord():
+                subject = f"{record.service}/{record.datastore}"
+                drills[subject] = record
+                if record.verdict is Verdict.PASSED and None not in (record.rto_measured, record.rpo_measured):
+                    passed[subject] = record
+                if record.decided_at >= now - TREND:
+                    trend.setdefault(subject, []).append(_trend_point(record))
+            case VerificationRecord() if record.canary:
+                canary = record
+            case VerificationRecord():
+                nights[f"{record.service}/{record.datastore}"] = record
+            case NoteRecord() if record.event == HELD:
+                notes.append(record)
+    return Evidence(drills, passed, nights, _held(notes, drills), trend, _docs(drills.values())), _canary(canary)
+
+
+def look_at_seal(stores: Stores, loaded: Loaded, anchor: Anchor | None) -> Seal:
+    """What the newest links of the chain are worth, the worst store's word for all."""
+    from include.evidence.chain import verify_stores
+
+    looks = verify_stores(stores.stores, loaded.catalog.platform.trusted_keys, anchor, newest=NEWEST_LINKS)
+    rank = ("BROKEN", "NONE", "UNTRUSTED", "TRUSTED")
+    heads = [look.head for look in looks if look.head]
+    return Seal(
+        word=min((look.seal for look in looks), key=rank.index),
+        head=str(max(heads, key=lambda head: head.seq)) if heads else None,
+        keys=tuple(dict.fromkeys(key for look in looks for key in look.keys)),
+        findings=tuple(f"{look.store}: {one.kind} {one.where}: {one.detail}" for look in looks for one in look.findings)[:50],
+        checked=f"newest {max(look.links for look in looks)} links and {max(look.records for look in looks)} records"
+        f" in {len(looks)} stores; `drillyard evidence verify` reads all",
+    )
+
+
+def _held(notes: Iterable[NoteRecord], drills: Mapping[str, DrillRecord]) -> dict[str, str]:
+    """Why the newest due drill of a datastore was held, unless one has run since."""
+    found = {}
+    for note in notes:
+        ran = drills.get(note.subject)
+        if ran is None or note.written_at > ran.decided_at:
+            found[note.subject] = str(note.detail.get("why", "no reason was given"))
+    return found
+
+
+def _docs(drills: Iterable[DrillRecord]) -> dict[str, str]:
+    """Relative links to the Data Docs that are there, by drill id."""
+    folder = report_dir()
+    return {
+        drill.drill_id: f"data-docs/{drill.drill_id}/index.html"
+        for drill in drills
+        if (folder / "data-docs" / drill.drill_id / "index.html").is_file()
+    }
+
+
+def _canary(record: VerificationRecord | None) -> Canary | None:
+    if record is None:
+        return None
+    caught = record.verdict is Verdict.PASSED
+    return Canary(written_at=record.written_at, caught=caught, summary=record.summary, evidence_id=record.record_id)
+
+
+def _trend_point(record: DrillRecord) -> TrendPoint:
+    return TrendPoint(
+        at=record.decided_at,
+        verdict=record.verdict.value,
+        rto_seconds=record.rto_measured.total_seconds() if record.rto_measured is not None else None,
+        rpo_seconds=record.rpo_measured.total_seconds() if record.rpo_measured is not None else None,
+    )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
