@@ -82,6 +82,13 @@ def reaches(point: RecoveryPoint, target: Target, now: Any) -> Check:
     )
 
 
+def same_version(point: RecoveryPoint, server: str) -> Check:
+    """The preflight check ``version``: a managed cloud restores a backup as the major version it was made with."""
+    fits = point.engine_version == server
+    detail = f"{point.id} is of PostgreSQL {point.engine_version} and its server is {server} now: restore a younger point"
+    return judged("version", "preflight", fits, point.engine_version or "not told", server, detail)
+
+
 def judged(name: str, layer: str, fits: bool, measured: str, threshold: str, detail: str) -> Check:  # noqa: PLR0917  a line of a report
     """A check of one fact: `detail` says what to do when it does not fit."""
     outcome = Outcome.PASSED if fits else Outcome.FAILED
@@ -123,6 +130,28 @@ def entrance(name: str, host: str, port: int, database: str, secret: str) -> Acc
         admin_password=sandbox_password(secret, name, harmless.ADMIN),
         reader_password=sandbox_password(secret, name, harmless.READER),
     )
+
+
+def let_in(access: Access) -> Access:
+    """The same, once our reader is let in. Raises PermissionError when the sandbox was not secured, Transient when it does
+    not answer."""
+    import psycopg2
+
+    try:
+        psycopg2.connect(
+            host=access.host,
+            port=access.port,
+            dbname=access.database,
+            user=access.reader,
+            password=access.reader_password,
+            connect_timeout=10,
+        ).close()
+    except psycopg2.OperationalError as refused:
+        said = (str(refused).strip().splitlines() or ["no answer"])[0]
+        if "authentication failed" in said or "no password" in said:
+            raise PermissionError(f"{access.host}:{access.port} is not secured yet, nobody is let in: {said}") from refused
+        raise Transient(f"the sandbox at {access.host}:{access.port} does not answer: {said}") from refused
+    return access
 
 
 def secured(access: Access, vendor_roles: Sequence[str], vendor_databases: Sequence[str]) -> list[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -32,23 +33,29 @@ class Google:
 
     def __init__(self, credentials: Any, endpoint: str = ENDPOINT) -> None:
         from google.api_core.client_options import ClientOptions
-        from google_auth_httplib2 import AuthorizedHttp  # type: ignore[import-untyped]
         from googleapiclient.discovery import build  # type: ignore[import-untyped]
 
         self.endpoint = allowed(endpoint).rstrip("/")
-        # Thread-safe it is not: each opening of a desk builds one of its own.
-        self._http = AuthorizedHttp(credentials, http=fenced_http())
+        self._credentials, self._local = credentials, threading.local()
         options = ClientOptions(api_endpoint=self.endpoint)
         self.sql: Any = build(
-            "sqladmin", "v1", http=self._http, client_options=options, static_discovery=True, cache_discovery=False
+            "sqladmin", "v1", http=self._http(), client_options=options, static_discovery=True, cache_discovery=False
         )
+
+    def _http(self) -> Any:
+        """The HTTP client of this thread: Google's library shares none between two."""
+        from google_auth_httplib2 import AuthorizedHttp  # type: ignore[import-untyped]
+
+        if not hasattr(self._local, "http"):
+            self._local.http = AuthorizedHttp(self._credentials, http=fenced_http())
+        return self._local.http
 
     def call(self, request: Any) -> dict[str, Any]:
         """Send one request. Raises Transient when the outcome is unknown, NotThere, Taken, PermissionError or ValueError."""
         from googleapiclient.errors import HttpError  # type: ignore[import-untyped]
 
         try:
-            return dict(request.execute(num_retries=0))
+            return dict(request.execute(http=self._http(), num_retries=0))
         except HttpError as error:
             raise meaning(error) from error
         except PermissionError:
@@ -80,7 +87,7 @@ class Google:
             for name in names[start : start + BATCH]:
                 many.add(requests[name], request_id=name)
             try:
-                many.execute(http=self._http)
+                many.execute(http=self._http())
             except PermissionError:
                 raise
             except Exception as error:

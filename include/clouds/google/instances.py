@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from include.clouds.google.clients import Google, NotThere
 from include.clouds.google.labels import labels, lease_of
 from include.clouds.google.settings import Sandboxes
 from include.clouds.managed import attempts, wait_for
-from include.recovery.model import Lease, Status
+from include.recovery.model import Status
 
 STATES = {
     "PENDING_CREATE": Status.RUNNING,
@@ -56,9 +56,9 @@ class Instances:
         """The operations of an instance, newest first."""
         return list(self._google.pages(self._google.sql.operations(), project=self._settings.project, instance=name))
 
-    def mark(self, name: str, lease: Lease) -> dict[str, Any]:
+    def mark(self, name: str, lease_id: str) -> dict[str, Any]:
         """Set the lease's mark and what goes with it; gives the operation."""
-        patch = {"settings": harmless_settings(lease)}
+        patch = {"settings": harmless_settings(lease_id)}
         return self._google.call(self._api.patch(project=self._settings.project, instance=name, body=patch))
 
     def settle(self, name: str) -> None:
@@ -95,10 +95,10 @@ def mark_of(instance: Mapping[str, Any]) -> str | None:
     return lease_of(instance["settings"].get("userLabels", {}))
 
 
-def harmless_settings(lease: Lease) -> dict[str, Any]:
+def harmless_settings(lease_id: str) -> dict[str, Any]:
     """The settings of a sandbox that are ours to set: marked, deletable, without backups of its own."""
     return {
-        "userLabels": labels(lease.lease_id),
+        "userLabels": labels(lease_id),
         "deletionProtectionEnabled": False,
         "backupConfiguration": {"enabled": False, "pointInTimeRecoveryEnabled": False},
     }
@@ -114,7 +114,12 @@ def said(operation: Mapping[str, Any]) -> str:
     return "; ".join(f"{one.get('code')}: {one.get('message')}" for one in operation["error"].get("errors", ()))
 
 
-def judge(word: str, history: list[dict[str, Any]]) -> tuple[Status, str, dict[str, float]]:
+def cloned(history: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an instance was made by a clone: the only way of ours that leaves an instance without a mark."""
+    return bool(history) and history[-1]["operationType"] in ("CLONE", "CREATE_CLONE")
+
+
+def judge(word: str, history: Sequence[Mapping[str, Any]]) -> tuple[Status, str, dict[str, float]]:
     """Status, words and seconds of an instance, by its state and by what happened to it (newest first).
 
     The oldest operation is the one that made it: when that failed, the instance has failed whatever its state says.

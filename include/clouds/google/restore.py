@@ -13,10 +13,10 @@ from typing import Any
 
 from include.catalog import model
 from include.clouds.google.clients import Google, Taken
-from include.clouds.google.instances import Instances, address, harmless_settings, judge, mark_of
+from include.clouds.google.instances import STATES, Instances, address, cloned, harmless_settings, judge, mark_of
 from include.clouds.google.settings import Sandboxes
 from include.clouds.google.source import own
-from include.clouds.managed import attempts, check_mark, entrance, judged, reaches, secured, untold
+from include.clouds.managed import attempts, check_mark, entrance, judged, let_in, reaches, same_version, secured, untold
 from include.recovery.contracts import Transient
 from include.recovery.harmless import ADMIN
 from include.recovery.model import Access, Check, Lease, Owned, PlanItem, RecoveryPoint, Sandbox, Status
@@ -50,30 +50,38 @@ class CloudSqlRestore:
         return [
             apart("sandbox-project", ours.project, mine.project, f"{project}: {other}"),
             apart("sandbox-network", ours.network, network, f"the sandboxes' network is production's: {other}"),
+            same_version(point, str(source["databaseVersion"]).removeprefix("POSTGRES_")),
             reaches(point, item.target, utcnow()),
             untold("permissions", "preflight", "Cloud SQL does not tell beforehand what an account may do: see docs/google.md"),
         ]
 
-    def find(self, name: str, datastore: model.Datastore, lease: Lease | None = None) -> Sandbox | None:
-        """The sandbox of that name, or None. Given its lease, a running clone without a mark gets it now."""
+    def find(self, name: str, datastore: model.Datastore, drill_id: str | None = None) -> Sandbox | None:
+        """The sandbox of that name, or None. When its drill looks, a running clone without a mark gets it now."""
         del datastore
         instance = self._instances.live(name)
         if instance is None:
             return None
-        marked = mark_of(instance)
-        status, detail, phases = judge(instance["state"], self._instances.history(instance["name"]))
+        marked, history = mark_of(instance), self._instances.history(instance["name"])
+        if marked is None and not cloned(history):
+            return Sandbox(name=name, status=Status.FAILED, detail=f"{name} is there without a lease of ours: not touched")
+        status, detail, phases = judge(instance["state"], history)
         if status is Status.SUCCEEDED and marked is None:
             status, detail = Status.RUNNING, "restored, and not marked with its lease yet"
-            if lease is not None:
-                self._instances.mark(instance["name"], lease)
+            if drill_id is not None:
+                self._instances.mark(instance["name"], drill_id)
         return Sandbox(name=name, status=status, detail=detail, phases=phases, lease_id=marked)
 
     def create(self, datastore: model.Datastore, point: RecoveryPoint, item: PlanItem, lease: Lease) -> Sandbox:
-        """Start a clone or a restore. Repeating it finds what is there; a name that is still reserved gives way to the next."""
-        found = self.find(lease.sandbox, datastore, lease)
-        if found is not None:
-            return found
+        """Start a clone or a restore. Repeating it finds what is there; a name that is still reserved gives way to the next.
+
+        Raises PermissionError when something of that name is there that is not ours.
+        """
         for name in attempts(lease.sandbox):
+            found = self.find(lease.sandbox, datastore, lease.lease_id)
+            if found is not None:
+                if found.status is Status.FAILED and found.lease_id is None:
+                    raise PermissionError(found.detail)
+                return found
             try:
                 self._google.call(self._order(datastore, point, item, lease, name))
             except Taken:
@@ -97,7 +105,7 @@ class CloudSqlRestore:
             "restoreInstanceSettings": {
                 "region": mine.region,
                 "settings": {
-                    **harmless_settings(lease),
+                    **harmless_settings(lease.lease_id),
                     **({"tier": ours.tier} if ours.tier else {}),
                     "ipConfiguration": {"ipv4Enabled": False, "privateNetwork": ours.network},
                 },
@@ -125,7 +133,7 @@ class CloudSqlRestore:
         ]
 
     def access(self, name: str, datastore: model.Datastore, secret: str) -> Access:
-        return self._entrance(name, self._instances.ready(name), datastore, secret)
+        return let_in(self._entrance(name, self._instances.ready(name), datastore, secret))
 
     def discard(self, name: str, datastore: model.Datastore, lease: Lease) -> None:
         """Delete it and wait until it is gone. Raises PermissionError for what does not carry the lease's mark, Transient
@@ -134,26 +142,33 @@ class CloudSqlRestore:
         instance = self._instances.live(name)
         if instance is None:
             return
-        made = datetime.fromisoformat(instance["createTime"])
-        if mark_of(instance) is not None or name != lease.sandbox or made < lease.opened_at:
-            # Only a clone that nobody could mark yet is known by its name and its time alone.
+        history = self._instances.history(instance["name"])
+        young = datetime.fromisoformat(instance["createTime"]) >= lease.opened_at
+        if mark_of(instance) is not None or not (young and cloned(history) and name == lease.sandbox):
+            # Only a clone that nobody could mark yet is known by its name, its making and its time alone.
             check_mark(instance["name"], mark_of(instance), lease)
         self._instances.settle(instance["name"])
         if instance["settings"].get("deletionProtectionEnabled"):
-            self._instances.finish(self._instances.mark(instance["name"], lease))
+            self._instances.finish(self._instances.mark(instance["name"], lease.lease_id))
         self._instances.delete(instance["name"])
 
     def inventory(self, datastores: Sequence[model.Datastore]) -> Sequence[Owned]:
-        """Every marked instance of the sandboxes' project, and those whose name is one of ours without a mark."""
+        """Every marked instance of the sandboxes' project, and clones with a name of ours that nobody marked."""
         del datastores
         found = []
         for one in self._instances.every():
             lease_id = mark_of(one)
-            if lease_id is not None or str(one["name"]).startswith("dy-"):
+            if lease_id is not None or self._is_forgotten(one):
                 made = datetime.fromisoformat(one["createTime"])
                 place = {"name": one["name"], "cloud": "google", "region": one["region"], "kind": "instance"}
                 found.append(Owned(**place, lease_id=lease_id or "", created_at=made))
         return found
+
+    def _is_forgotten(self, instance: dict[str, Any]) -> bool:
+        """A finished clone with a name of ours and without a mark."""
+        if not str(instance["name"]).startswith("dy-") or STATES[instance["state"]] is Status.RUNNING:
+            return False
+        return cloned(self._instances.history(instance["name"]))
 
     def _entrance(self, name: str, instance: dict[str, Any], datastore: model.Datastore, secret: str) -> Access:
         host = address(instance, "PRIVATE")

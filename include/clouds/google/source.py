@@ -136,15 +136,23 @@ class CloudSqlBackups:
         raise Unsupported(f"{own(datastore).instance}: backup run {point.id} cannot be damaged on purpose")
 
     def discover(self, datastores: Mapping[str, model.Datastore]) -> Sequence[Mapping[str, Any]]:
-        """A draft for each PostgreSQL instance of the catalogued projects that no entry names. Databases and business
-        time are left to who knows them."""
-        known = {(own(one).project, own(one).instance) for one in datastores.values()}
-        drafts = []
-        for project in sorted({project for project, _ in known}):
-            for one in self._google.pages(self._google.sql.instances(), project=project, maxResults=1000):
-                if (project, one["name"]) not in known and str(one["databaseVersion"]).startswith("POSTGRES_"):
-                    place = {"cloud": "google", "region": one["region"], "project": project, "instance": one["name"]}
-                    drafts.append({"name": one["name"][:40], **place, "database": "", "business_time": ""})
+        """A draft for each database of the catalogued projects that no entry names. Business time is left to who knows it."""
+        known = {(own(one).project, own(one).instance, one.database) for one in datastores.values()}
+        drafts: list[Mapping[str, Any]] = []
+        for project in sorted({project for project, _, _ in known}):
+            there = self._google.pages(self._google.sql.instances(), project=project, maxResults=1000)
+            regions = {one["name"]: one["region"] for one in there if str(one["databaseVersion"]).startswith("POSTGRES_")}
+            ask = self._google.sql.databases().list
+            told = self._google.batch({name: ask(project=project, instance=name) for name in regions})
+            for instance, answer in told.items():
+                if isinstance(answer, Exception):
+                    continue  # it is stopped or on its way out; `uncatalogued` of the survey names it
+                names = {one["name"] for one in answer.get("items", ())} - {"postgres", "cloudsqladmin"}
+                place = {"cloud": "google", "region": regions[instance], "project": project, "instance": instance}
+                new = sorted(name for name in names if (project, instance, name) not in known)
+                drafts += [
+                    {"name": name.lower().replace("_", "-"), **place, "database": name, "business_time": ""} for name in new
+                ]
         return drafts
 
 
