@@ -52,8 +52,12 @@ class DatabaseRestore(Protocol):
         """Permissions, space, versions, keys, isolation: what would make the restore fail or be unsafe. Creates nothing."""
         ...
 
-    def find(self, name: str, datastore: Datastore) -> Sandbox | None:
-        """The sandbox of that name, or None. Raises Transient when it cannot be known."""
+    def find(self, name: str, datastore: Datastore, drill_id: str | None = None) -> Sandbox | None:
+        """The sandbox of that name, or None. Raises Transient when it cannot be known.
+
+        `drill_id` is given when the drill itself looks. A cloud that cannot mark what it restores when it makes it sets the
+        lease's mark at that look, and does not call the sandbox ready before.
+        """
         ...
 
     def create(self, datastore: Datastore, point: RecoveryPoint, item: PlanItem, lease: Lease) -> Sandbox:

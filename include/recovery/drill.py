@@ -67,7 +67,7 @@ def begin(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) ->
     leases.end_superseded(desk, item, journal)
     lease = desk.ledger.lease(item.drill_id)
     if lease is not None and lease.closed_at is None:
-        found = desk.restore.find(name, datastore)
+        found = desk.restore.find(name, datastore, item.drill_id)
         if found is not None and found.status is not Status.FAILED:
             journal.note("re-attached", {"sandbox": name, "status": found.status})
             return found
@@ -103,7 +103,8 @@ def watch(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) ->
     """One look at the sandbox. Running past the longest allowed time or the cost cap, or a stop, raises Halted."""
     journal = Journal(desk.ledger, item, clock)
     heed_stop(desk, journal)
-    sandbox = desk.restore.find(sandbox_name(item.drill_id), desk.datastore(item.service, item.datastore))
+    datastore = desk.datastore(item.service, item.datastore)
+    sandbox = desk.restore.find(sandbox_name(item.drill_id), datastore, item.drill_id)
     if sandbox is None:
         raise _halt(
             journal, "restore-ready", "preflight", "the sandbox vanished while it was being restored; look who deleted it"

@@ -31,10 +31,10 @@ def an_item(cloud: Harness, target: Target | None = None) -> PlanItem:
     )
 
 
-def ready(cloud: Harness, name: str) -> Sandbox:
+def ready(cloud: Harness, lease: Lease) -> Sandbox:
     deadline = time.monotonic() + cloud.patience
     while True:
-        found = cloud.restore.find(name, cloud.datastore)
+        found = cloud.restore.find(lease.sandbox, cloud.datastore, lease.lease_id)
         assert found is not None
         if found.status in (Status.SUCCEEDED, Status.FAILED):
             assert found.status is Status.SUCCEEDED, found.detail
@@ -48,7 +48,7 @@ def restored(cloud: Harness, item: PlanItem, point: RecoveryPoint) -> Iterator[t
     lease = lease_of(item)
     try:
         cloud.restore.create(cloud.datastore, point, item, lease)
-        yield lease, ready(cloud, lease.sandbox)
+        yield lease, ready(cloud, lease)
     finally:
         cloud.restore.discard(lease.sandbox, cloud.datastore, lease)
 
@@ -161,7 +161,7 @@ def test_one_sandbox_however_often_it_is_asked_for(cloud: Harness) -> None:
         made = list(pool.map(lambda _: cloud.restore.create(cloud.datastore, point, item, lease), range(4)))
     try:
         assert {one.name for one in made} == {lease.sandbox}
-        ready(cloud, lease.sandbox)
+        ready(cloud, lease)
         again = cloud.restore.create(cloud.datastore, point, item, lease)
         assert again.status is Status.SUCCEEDED
         assert again.lease_id == lease.lease_id
@@ -198,7 +198,7 @@ def test_discard_refuses_another_lease(cloud: Harness) -> None:
         foreign = lease.model_copy(update={"lease_id": "somebody.else"})
         with pytest.raises(PermissionError, match=item.drill_id):
             cloud.restore.discard(lease.sandbox, cloud.datastore, foreign)
-        assert ready(cloud, lease.sandbox).lease_id == lease.lease_id
+        assert ready(cloud, lease).lease_id == lease.lease_id
 
 
 def test_a_look_alike_is_never_touched(cloud: Harness) -> None:
@@ -238,7 +238,7 @@ def test_a_secured_sandbox_answers_our_roles_alone(cloud: Harness) -> None:
             assert {"logins-disabled", "foreign-servers-cut", "event-triggers-disabled"} <= {check.name for check in checks}
         access = cloud.restore.access(lease.sandbox, cloud.datastore, SECRET)
         assert int(str(ask(access, "SELECT count(*) FROM orders"))) > 0
-        assert int(str(ask(access, "SELECT count(*) FROM pg_authid WHERE rolname = 'shop_app' AND rolcanlogin", admin=True))) == 0
+        assert int(str(ask(access, "SELECT count(*) FROM pg_roles WHERE rolname = 'shop_app' AND rolcanlogin", admin=True))) == 0
         with pytest.raises(psycopg2.OperationalError):
             ask(access.model_copy(update={"reader": "shop_app", "reader_password": "production"}), "SELECT 1")
         with pytest.raises(psycopg2.Error):
