@@ -87,7 +87,7 @@ def back_up_server(state: LabState, server: Server) -> Path:
     write_digests(state, server, server.databases, began - AS_OF_BEFORE_START, notes)
     postgres.base_backup(state.cluster(server.name), target)
     if not copies_stopped(state, server.name):
-        copy_backup(target, base_folder(state, server, copy=True))
+        copy_backup(target, base_folder(state, server, copy=True), state.user)
     return target
 
 
@@ -98,7 +98,7 @@ def back_up_database(state: LabState, server: Server, database: Database) -> Pat
     write_digests(state, server, [database], began - AS_OF_BEFORE_START, notes)
     postgres.dump(state.cluster(server.name), database.name, target)
     if not copies_stopped(state, database.service):
-        copy_backup(target, dump_folder(state, server, database, copy=True))
+        copy_backup(target, dump_folder(state, server, database, copy=True), state.user)
     return target
 
 
@@ -121,14 +121,16 @@ def back_up(state: LabState, service: str | None = None) -> list[Path]:
     return list(made.values())
 
 
-def copy_backup(source: Path, folder: Path) -> None:
-    """Copy a base backup or a dump, with its digests, into another folder; whole or not at all."""
+def copy_backup(source: Path, folder: Path, user: str | None) -> None:
+    """Copy a base backup or a dump, with its digests, into another folder for the user; whole or not at all."""
     part = folder / f".{source.name}.part"
     if source.is_dir():
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(source, part, symlinks=True)
     else:
         shutil.copy2(source, part)
+    for path in (part, *part.rglob("*")):
+        accounts.give(path, user)
     part.rename(folder / source.name)
     notes = f"{source.name}{digests.SUFFIX}"
     shutil.copy2(source.with_name(notes), folder / notes)

@@ -17,7 +17,7 @@ COMMON = {
     "max_wal_senders": "6",
     "max_replication_slots": "4",
     "max_slot_wal_keep_size": "'256MB'",
-    "min_wal_size": "'32MB'",
+    "min_wal_size": "'8MB'",
     "max_wal_size": "'256MB'",
     "autovacuum_naptime": "'5min'",
     "jit": "off",

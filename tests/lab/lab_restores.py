@@ -21,7 +21,13 @@ except FileNotFoundError:
     sys.exit(1)
 open(target, "wb").write(data)
 """
-QUIET = {"archive_mode": "off", "max_logical_replication_workers": "0", "event_triggers": "off", "shared_preload_libraries": "''"}
+QUIET = {
+    "archive_mode": "off",
+    "max_logical_replication_workers": "0",
+    "event_triggers": "off",
+    "shared_preload_libraries": "''",
+    "hot_standby": "off",
+}
 
 
 @contextmanager
@@ -53,5 +59,5 @@ def copied(lab: LabState, server: str, *, roll_forward: bool) -> Iterator[Cluste
 def restored(lab: LabState, server: str, settings: Mapping[str, str] = QUIET, *, roll_forward: bool = True) -> Iterator[Cluster]:
     """The same, started and accepting connections. Raises CommandFailed when it never does."""
     with copied(lab, server, roll_forward=roll_forward) as copy:
-        postgres.start(copy, settings)
+        postgres.start(copy, {"hot_standby": "off", **settings})
         yield copy

@@ -65,7 +65,7 @@ def age_backup(lab: LabState, server: Server, database: Database) -> dict[str, A
     )
     for path in (target, *target.rglob("*")):
         os.utime(path, times=(then.timestamp(), then.timestamp()), follow_symlinks=False)
-    backups.copy_backup(target, there)
+    backups.copy_backup(target, there, lab.user)
     return {
         "must": ["recovery-point-age"],
         "may": ["copy-age", "store-retention"],
@@ -140,17 +140,23 @@ def restore_copies(lab: LabState, server: Server, database: Database, undo: dict
     (lab.home / f"copies-stopped.{undo['owner']}").unlink(missing_ok=True)
     here, there = folders(lab, server, database)
     for backup in stored(here):
-        backups.copy_backup(backup, there)
+        backups.copy_backup(backup, there, lab.user)
 
 
 # ---- truncated-base-backup -----------------------------------------------------------------------------------------
 
 
+_LARGEST = """
+SELECT pg_relation_filepath(oid) FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY pg_relation_size(oid) DESC LIMIT 1
+"""
+
+
 def truncate_backup(lab: LabState, server: Server, database: Database) -> dict[str, Any]:
-    """Cut the largest table file of the newest base backup in half. The copy stays whole."""
-    newest = backups.newest(backups.base_folder(lab, server))
-    relations = [path for path in (newest / "base").glob("*/*") if path.name.isdigit()]
-    victim = max(relations, key=lambda path: (path.stat().st_size, path.name))
+    """Cut the file of the service's largest table in the newest base backup in half. The copy stays whole."""
+    victim = backups.newest(backups.base_folder(lab, server)) / str(
+        postgres.scalar(lab.cluster(server.name), database.name, _LARGEST)
+    )
     size = victim.stat().st_size
     os.truncate(victim, size // 2)
     return {

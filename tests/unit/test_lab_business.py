@@ -1,0 +1,111 @@
+"""The lab's fleet and the example platform say the same, and every business file is complete."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from include.catalog.load import load
+from include.lab import backups, business, environment, fleet, home
+from include.lab.faults import board
+from include.lab.faults.of_data import written_tables
+
+NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+DATABASES = [database for server in fleet.SERVERS for database in server.databases]
+
+
+@pytest.fixture(scope="module")
+def example():
+    return load(backups.EXAMPLE, {"DRILLYARD_LAB_HOME": "/lab"})
+
+
+def test_the_example_passes_with_and_without_a_lab(example):
+    for loaded in (example, load(backups.EXAMPLE, {})):
+        assert loaded.errors == ()
+        assert loaded.warnings == ()
+        assert loaded.broken == {}
+
+
+def test_every_catalogued_database_is_in_the_fleet_and_the_other_way_round(example):
+    catalogued = {f"{s.service}/{d.name}": d for s in example.catalog.services.values() for d in s.datastores}
+    assert set(catalogued) == {database.datastore_id for database in DATABASES}
+    for server in fleet.SERVERS:
+        for database in server.databases:
+            entry = catalogued[database.datastore_id]
+            assert entry.database == database.name
+            assert entry.region == server.domain
+            assert entry.connection == environment.connection_id(server.name)
+            owner = server.name if server.physical else database.service
+            folder = home.backups(Path("/lab"), server.domain, owner)
+            copies = home.backups(Path("/lab"), server.copies_in, owner)
+            if server.physical:
+                assert (entry.backups.location, entry.backups.wal) == (str(folder / "base"), str(folder / "wal"))
+                assert [(c.location, c.wal) for c in entry.backups.copies] == [(str(copies / "base"), str(copies / "wal"))]
+            else:
+                assert entry.backups.location == str(folder / "dumps")
+                assert [c.location for c in entry.backups.copies] == [str(copies / "dumps")]
+            assert [c.failure_domain for c in entry.backups.copies] == [server.copies_in]
+
+
+def test_the_example_is_a_believable_business(example):
+    services = example.catalog.services
+    tiers = {tier: [s for s in services.values() if s.tier == tier] for tier in example.catalog.platform.tiers}
+    assert all(len(found) >= 4 for found in tiers.values())
+    assert {"airflow-metadata", "drillyard-ledger"} <= set(services)
+    for service in services.values():
+        assert service.description
+        for datastore in service.datastores:
+            assert len(datastore.validation.questions) >= 3
+            assert any(question.digest for question in datastore.validation.questions)
+            assert datastore.validation.expectations
+            assert datastore.validation.constraints
+
+
+@pytest.mark.parametrize("name", sorted({database.business for database in DATABASES}))
+def test_business_files_are_complete_and_deterministic(name):
+    parts = business.sections(name)
+    assert set(parts) == set(business.SECTIONS)
+    for text in parts.values():
+        bound = business.bind(text, 20_000, NOW)
+        assert bound == business.bind(text, 20_000, NOW)
+        assert not re.search(r"(?<!:):(rows|now)\b", bound)
+        assert "random()" not in bound
+    assert "now()" not in parts["seed"]
+
+
+def test_bind_leaves_casts_alone():
+    assert business.bind("SELECT :rows::text, :now::date, a::rows", 7, NOW) == (
+        "SELECT 7::text, timestamptz '2026-11-23T14:00:00+00:00'::date, a::rows"
+    )
+
+
+def test_a_business_file_without_a_section_is_named(tmp_path, monkeypatch):
+    (tmp_path / "half.sql").write_text("-- section: schema\nSELECT 1;\n")
+    monkeypatch.setattr(business, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"half\.sql has no section 'seed'"):
+        business.sections("half")
+
+
+def test_faults_have_services_of_their_own_that_can_have_them():
+    defaults = [fault.service for fault in board.FAULTS.values()]
+    assert len(set(defaults)) == len(defaults) == 9
+    for fault in board.FAULTS.values():
+        server, _ = fleet.find(fault.service)
+        assert fault.physical in (None, server.physical)
+    assert len(DATABASES) - len(defaults) >= 6
+    assert "order-intake" not in defaults
+
+
+def test_the_generators_tables_are_known():
+    _, database = fleet.find("order-intake")
+    assert written_tables(database) == {"orders", "order_lines", "order_events"}
+    _, database = fleet.find("inventory")
+    assert written_tables(database) == {"movements", "stock"}
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(KeyError, match="order-intake"):
+        fleet.find("order-intak")
+    with pytest.raises(KeyError, match="orders-db"):
+        fleet.server("orders")
