@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from google_plane import google_harness
 from selfhosted_plane import Plane, plane
 
 from include import clouds
@@ -114,6 +115,7 @@ def unreachable(made: Plane) -> Iterator[None]:
 
 
 HARNESSES: dict[str, Callable[[], AbstractContextManager[Harness]]] = {
+    "google": google_harness,
     "selfhosted": selfhosted,
 }
 """By cloud. The suite runs once for each."""

@@ -1,0 +1,72 @@
+"""The lab's Google Cloud, put together: ``python -m include.lab.google.cloud FOLDER PORT`` runs it in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from include.lab.double import DoubleServer
+from include.lab.google.backups import BackupRuns
+from include.lab.google.inside import Inside
+from include.lab.google.operations import Operations
+from include.lab.google.plane import GooglePlane
+from include.lab.google.sql import GROUP, CloudSql
+from include.lab.managed import ManagedPlane
+
+NETWORK = 71
+"""Servers are at 127.71.x.y."""
+APIS = (("sqladmin", "v1"), ("sqladmin", "v1beta4"))
+"""Compute, DNS, GKE and Monitoring join here with ``("compute", "v1")`` and so on, and a service that `join`s its methods."""
+
+
+def google(folder: Path | None, *, pace: float = 0.3) -> GooglePlane:
+    """Google's control plane. `folder` None: no servers behind it. `pace`: seconds of an operation's each state."""
+    data = ManagedPlane(folder, network=NETWORK, group=GROUP) if folder else None
+    sql = CloudSql(data, Operations(pace))
+    runs = BackupRuns(sql)
+    plane = GooglePlane(*APIS)
+    plane.data = data
+    for service in (sql, runs, Inside(sql)):
+        plane.join(service.methods())
+
+    def stall(given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"instance", "on"}``: operations of that instance never finish, or go on."""
+        change = sql.operations.stalled.add if given.get("on", True) else sql.operations.stalled.discard
+        change(str(given["instance"]))
+        return {"stalled": sorted(sql.operations.stalled)}
+
+    def run_sql(given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"project", "instance", "database", "statements"}``: run as superuser, to seed and to plant faults."""
+        assert data is not None
+        data.sql(f"{given['project']}-{given['instance']}", given["database"], *given["statements"])
+        return {}
+
+    def stop(_: Mapping[str, Any]) -> dict[str, Any]:
+        """End every server behind the double."""
+        if data is not None:
+            data.stop_all()
+        return {}
+
+    plane.commands |= {
+        "backup": runs.back_up,
+        "backdate": runs.backdate,
+        "seed": runs.seed,
+        "stall": stall,
+        "sql": run_sql,
+        "port": lambda _: {"port": data.port if data else 5432},
+        "stop": stop,
+    }
+    return plane
+
+
+def main(folder: str, port: str) -> None:
+    """Serve until the process ends; its servers end with the command ``stop`` of the door."""
+    with DoubleServer(google(Path(folder)), int(port)):
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
