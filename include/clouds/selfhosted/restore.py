@@ -37,7 +37,7 @@ class SelfHostedRestore:
         """What would make the restore fail or be unsafe: versions, space, reading rights, private folder, walls, target."""
         return preflight.checks(own(datastore), point, item.target, self._settings, self._root)
 
-    def find(self, name: str, datastore: model.Datastore) -> Sandbox | None:
+    def find(self, name: str, datastore: model.Datastore, drill_id: str | None = None) -> Sandbox | None:
         """The sandbox of that name, or None.
 
         There is no daemon, so looking keeps the work going: when its runner was killed before it was done, and the lease
@@ -156,21 +156,28 @@ class SelfHostedRestore:
             state = state.model_copy(
                 update={"status": Status.FAILED, "detail": "the restored server is gone: discard, and drill again"}
             )
-        return Sandbox(name=folder.name, status=state.status, detail=words_of(state), phases=state.phases, lease_id=mark.lease_id)
+        again = f" (started {folder.attempts()} times)" if folder.attempts() > 1 else ""
+        return Sandbox(
+            name=folder.name,
+            status=state.status,
+            detail=(state.detail or state.phase) + again,
+            phases=state.phases,
+            lease_id=mark.lease_id,
+        )
 
     def _resume(self, folder: Folder, state: State, mark: Mark) -> State:
         """Start the runner, or say why it is not started again."""
-        why = None
+        why, attempts = None, folder.attempts()
         if not (folder.path / "job.json").exists():
             why = "it is being discarded: call discard again"
         elif utcnow() > mark.expires_at:
             why = f"its lease ended at {mark.expires_at:%Y-%m-%d %H:%M} UTC: discard it"
-        elif state.attempts >= _ATTEMPTS:
-            why = f"its runner was killed {state.attempts} times, the last time in phase {state.phase}: read the kernel's log"
+        elif attempts >= _ATTEMPTS:
+            why = f"its runner was killed {attempts} times, the last time in phase {state.phase}: read the kernel's log"
         if why is not None:
             return state.model_copy(update={"status": Status.FAILED, "detail": why})
         start_runner(folder)
-        return state.model_copy(update={"status": Status.RUNNING if state.attempts else Status.PENDING})
+        return state.model_copy(update={"status": Status.RUNNING if attempts else Status.PENDING})
 
 
 def own(datastore: model.Datastore) -> Datastore:
@@ -183,12 +190,6 @@ def own(datastore: model.Datastore) -> Datastore:
 def owned(name: str, kind: str, region: str, mark: Mark) -> Owned:
     """A resource of ours as the inventory shows it."""
     return Owned(name=name, cloud="selfhosted", region=region, kind=kind, lease_id=mark.lease_id, created_at=mark.created_at)
-
-
-def words_of(state: State) -> str:
-    """The state in words for a person."""
-    again = f" (started {state.attempts} times)" if state.attempts > 1 else ""
-    return (state.detail or state.phase) + again
 
 
 def order(datastore: Datastore, point: RecoveryPoint, item: PlanItem, settings: RestoreHost, name: str) -> Job:

@@ -34,6 +34,8 @@ def main(path: str) -> int:
     """Make the sandbox of one folder. Gives 0 at once to who started it; the work goes on in a process of its own."""
     if take_lock(Path(path)) is None:
         return 0
+    with (Path(path) / "attempts").open("ab") as attempts:
+        attempts.write(b".")
     # The child keeps the lock: from the instant this call returns, the work is seen to be going on.
     if os.fork():
         os._exit(0)

@@ -83,7 +83,6 @@ class State(Frozen):
     phase: str = "queued"
     detail: str = ""
     phases: dict[str, float] = Field(default_factory=dict)
-    attempts: int = 0
     runner: Seen | None = None
     server: Seen | None = None
     isolation: str = ""
@@ -134,6 +133,13 @@ class Folder:
 
     def write(self, state: State) -> None:
         replace(self.path / "state.json", state.model_dump_json())
+
+    def attempts(self) -> int:
+        """How often a runner has begun: each leaves a byte as soon as it has the lock."""
+        try:
+            return (self.path / "attempts").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def is_worked_on(self) -> bool:
         """Whether a runner lives: it holds the lock until it ends, however it ends."""
