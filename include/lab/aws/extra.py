@@ -60,5 +60,9 @@ def _recovery_points(call: Call, vault: str) -> Answer:
     found = VAULT_POINTS.get((account_of(call.access_key), call.region, vault))
     if found is None:
         body = {"Code": "ResourceNotFoundException", "Message": f"Backup vault {vault} has no recovery points here"}
-        return 400, {"Content-Type": "application/json", "x-amzn-ErrorType": "ResourceNotFoundException"}, json.dumps(body).encode()
+        return (
+            400,
+            {"Content-Type": "application/json", "x-amzn-ErrorType": "ResourceNotFoundException"},
+            json.dumps(body).encode(),
+        )
     return 200, {"Content-Type": "application/json"}, json.dumps({"RecoveryPoints": found[: _PAGE * 10]}).encode()

@@ -96,10 +96,13 @@ def answer(kind: str, service: str) -> tuple[int, dict[str, str], bytes]:
             status, code = 503, "SlowDown"
         xml = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>lab</RequestId></Error>"
     elif service == "ec2":
-        code = {"Throttling": "RequestLimitExceeded", "ExpiredToken": "RequestExpired", "AccessDenied": "UnauthorizedOperation"}.get(
-            code, code
-        )
-        xml = f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>lab</RequestID></Response>"
+        code = {
+            "Throttling": "RequestLimitExceeded",
+            "ExpiredToken": "RequestExpired",
+            "AccessDenied": "UnauthorizedOperation",
+        }.get(code, code)
+        inner = f"<Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
+        xml = f"<Response>{inner}<RequestID>lab</RequestID></Response>"
     else:
         xml = (
             f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"

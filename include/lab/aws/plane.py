@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -19,7 +20,6 @@ from pathlib import Path
 
 from include.lab import accounts, archive_wal, binaries, home, interpreter, postgres, processes
 from include.lab.aws import fetch_wal, roles
-from include.lab.lab import free_port
 from include.lab.postgres import Cluster
 from include.lab.state import write_private
 from include.values import utcnow
@@ -37,6 +37,13 @@ SETTINGS = {
     "jit": "off",
 }
 NO_ARCHIVE = {"archive_mode": "off", "archive_command": "''"}
+
+
+def free_port() -> int:
+    """A port of the loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind((postgres.HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -73,7 +80,9 @@ class Plane:
 
     # ---- what creates an instance -------------------------------------------------------------------------------
 
-    def make(self, key: str, settings: Mapping[str, str], *, master: str, password: str, database: str | None, archive: bool) -> None:
+    def make(
+        self, key: str, settings: Mapping[str, str], *, master: str, password: str, database: str | None, archive: bool
+    ) -> None:
         """An empty server with its master user and its first database, like RDS makes it."""
         server = self._server(key)
         self._copy(self._template(), server.cluster.data)
@@ -90,9 +99,7 @@ class Plane:
         postgres.start(server.cluster)
         self.upload(key)
 
-    def roll(
-        self, key: str, base: Path, source: str, to: datetime | None, settings: Mapping[str, str], *, archive: bool
-    ) -> None:
+    def roll(self, key: str, base: Path, source: str, to: datetime | None, settings: Mapping[str, str], *, archive: bool) -> None:
         """A server from a base backup rolled forward through the source's archive, to an instant or to its end."""
         server = self._server(key)
         wal = self.folder / "archives" / source

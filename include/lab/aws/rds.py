@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -66,6 +67,8 @@ class Rds:
     source: Callable[[str, dict[str, str], bool], None] | None = None
     """How the instance that is being created gets its bytes: set by a restore around moto's `create_db_instance`."""
 
+    turns: dict[Key, threading.Lock] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
         self.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="rds")
 
@@ -86,8 +89,15 @@ class Rds:
         """Whether a server is behind an instance."""
         return self.plane is not None and self.server(key) in self.plane.servers
 
-    def submit(self, work: Callable[[], None]) -> Future[None]:
-        return self.pool.submit(work)
+    def submit(self, key: Key, work: Callable[[], None]) -> Future[None]:
+        """Do the data plane's work for one thing in a thread, after what was asked for it before."""
+        turn = self.turns.setdefault(key, threading.Lock())
+
+        def in_turn() -> None:
+            with turn:
+                work()
+
+        return self.pool.submit(in_turn)
 
     def word(self, thing: Any, kind: str = "db") -> str:
         return self.lives.word(self.key(thing, kind)) or thing.__dict__["_word"]
@@ -131,7 +141,7 @@ class Rds:
             word=stuck or "creating",
             final="available",
             least=self.delays["creating"],
-            work=self.submit(work),
+            work=self.submit(key, work),
             then=(("backing-up", self.delays["backing-up"]),) if archive else (),
             ended=ended,
             forever=stuck is not None,
@@ -176,7 +186,9 @@ class Rds:
     def change(self, instance: Any, word: str, work: Callable[[Plane, str], None] | None, final: str = "available") -> None:
         """Start a transition of an existing instance; the data plane's part is left out where no server is behind it."""
         key, plane = self.key(instance), self.plane
-        future = self.submit(lambda: work(plane, self.server(key))) if work and plane is not None and self.real(key) else None
+        future = (
+            self.submit(key, lambda: work(plane, self.server(key))) if work and plane is not None and self.real(key) else None
+        )
 
         def ended(error: BaseException | None) -> None:
             self.pending.pop(key, None)
@@ -188,7 +200,7 @@ class Rds:
         """The instance stays visible as ``deleting`` until its server is gone."""
         key, plane = self.key(instance), self.plane
         name = self.server(key)
-        future = self.submit(lambda: plane.remove(name, archive=not keep_automated)) if plane is not None else None
+        future = self.submit(key, lambda: plane.remove(name, archive=not keep_automated)) if plane is not None else None
 
         def ended(error: BaseException | None) -> None:
             backend.databases.pop(key[3], None)
@@ -208,19 +220,19 @@ class Rds:
         backend.database_snapshots.pop(snapshot.db_snapshot_identifier, None)
         base = self.bases.pop(self.key(snapshot, "snapshot"), None)
         if base is not None:
-            self.submit(lambda: shutil.rmtree(base.path, ignore_errors=True))
+            self.submit(self.key(snapshot, "snapshot"), lambda: shutil.rmtree(base.path, ignore_errors=True))
 
     def begin_snapshot(self, snapshot: Any, instance: Any | None, copy_of: Base | None = None) -> None:
         """Start a snapshot's life: a base backup of its instance, or a copy of another's bytes."""
         key, plane, work = self.key(snapshot, "snapshot"), self.plane, None
         if plane is not None and copy_of is not None:
             base = Base(self.base_path(key), copy_of.began)
-            work = self.submit(lambda: plane.copy_snapshot(copy_of.path, base.path))
+            work = self.submit(key, lambda: plane.copy_snapshot(copy_of.path, base.path))
             self.bases[key] = base
         elif plane is not None and instance is not None and self.real(self.key(instance)):
             base = Base(self.base_path(key), utcnow())
             name = self.server(self.key(instance))
-            work = self.submit(lambda: plane.snapshot(name, base.path))
+            work = self.submit(self.key(instance), lambda: plane.snapshot(name, base.path))
             self.bases[key] = base
 
         def ended(error: BaseException | None) -> None:

@@ -34,7 +34,9 @@ def create(rds: Rds, original: Callable[..., Any], backend: Any, kwargs: dict[st
         rds.source = None
         raise refuse("InstanceQuotaExceeded", "The request would result in exceeding the allowed number of DB instances.")
     if kwargs.get("master_username") in MASTER_NAMES_TAKEN:
-        raise refuse("InvalidParameterValue", f"MasterUsername {kwargs['master_username']} cannot be used as it is a reserved word")
+        raise refuse(
+            "InvalidParameterValue", f"MasterUsername {kwargs['master_username']} cannot be used as it is a reserved word"
+        )
     password = kwargs.get("master_user_password")
     try:
         instance = original(backend, kwargs)
@@ -52,7 +54,12 @@ def restored(source: Any, overrides: dict[str, Any]) -> dict[str, Any]:
     kwargs |= {name: value for name, value in overrides.items() if value is not None}
     for name in ("db_snapshot_identifier", "source_db_instance_identifier", "target_db_instance_identifier"):
         kwargs.pop(name, None)
-    for name in ("restore_time", "use_latest_restorable_time", "source_dbi_resource_id", "source_db_instance_automated_backups_arn"):
+    for name in (
+        "restore_time",
+        "use_latest_restorable_time",
+        "source_dbi_resource_id",
+        "source_db_instance_automated_backups_arn",
+    ):
         kwargs.pop(name, None)
     return kwargs
 
@@ -186,7 +193,9 @@ def delete(rds: Rds, backend: Any, db_instance_identifier: str, **options: Any) 
             "Cannot delete protected DB Instance, please disable deletion protection and try again.",
         )
     if not skip and not final:
-        raise refuse("InvalidParameterCombination", "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
+        raise refuse(
+            "InvalidParameterCombination", "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
+        )
     if final and not skip:
         backend.create_db_snapshot(db_instance_identifier, final)
     keep = options.get("delete_automated_backups") is False and bool(instance.backup_retention_period)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from include.lab.aws.rds import HOME_ACCOUNT, Rds
 from include.values import utcnow
 
 
 def fill(
-    rds: Rds, *, regions: list[str], instances: int, automated: int, copies: int = 0, prefix: str = "db", account: str = HOME_ACCOUNT
+    rds: Rds,
+    *,
+    regions: list[str],
+    instances: int,
+    automated: int,
+    copies: int = 0,
+    prefix: str = "db",
+    account: str = HOME_ACCOUNT,
 ) -> dict[str, int]:
     """Spread `instances` over the regions, each with `automated` daily snapshots, and copies of the newest in the next region.
 

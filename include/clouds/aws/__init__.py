@@ -1,0 +1,29 @@
+"""Amazon RDS for PostgreSQL: automated backups, snapshots and their copies, restored into sandboxes of a recovery account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from include.clouds.aws.clients import AwsClients
+    from include.clouds.aws.settings import Sandboxes
+    from include.connections import Connections
+    from include.recovery.contracts import BackupSource, DatabaseRestore
+
+CONNECTION_TYPE = "aws"
+
+
+def backup_source(clients: AwsClients | Connections, settings: Sandboxes) -> BackupSource:
+    """The reader of RDS backups. `clients`: SDK clients from Airflow's hooks, or plain connections."""
+    from include.clouds.aws.clients import handed
+    from include.clouds.aws.source import RdsBackups
+
+    return RdsBackups(handed(clients), settings)
+
+
+def database_restore(clients: AwsClients | Connections, settings: Sandboxes) -> DatabaseRestore:
+    """The maker of sandboxes in the recovery account."""
+    from include.clouds.aws.clients import handed
+    from include.clouds.aws.restore import RdsRestore
+
+    return RdsRestore(handed(clients), settings)

@@ -1,0 +1,147 @@
+"""SDK clients by connection, service and region, without Airflow; and the fence that keeps a lab's clients on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from include.clouds.managed import allowed
+from include.connections import ConnectionInfo, Connections
+
+if TYPE_CHECKING:
+    import boto3
+
+USER_AGENT = "drillyard"
+RETRIES = {"mode": "standard", "total_max_attempts": 4}
+"""The SDK's own retries, with backoff, of throttling and of connections that break. Everything above looks again instead."""
+TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60}
+
+
+class Account:
+    """One connection opened: a session, and the endpoint of each service (None: the real one)."""
+
+    def __init__(self, conn_id: str, session: boto3.Session, endpoint: Callable[[str], str | None]) -> None:
+        self.conn_id, self.session, self.endpoint = conn_id, session, endpoint
+
+
+class AwsClients:
+    """Hands out clients. `open_account` comes from `from_connections`, or from the plugin, where Airflow's hooks open it."""
+
+    def __init__(self, open_account: Callable[[str], Account], connections: Connections | None = None) -> None:
+        self._open = open_account
+        self.connections = connections
+        self._accounts: dict[str, Account] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
+
+    def client(self, conn_id: str, service: str, region: str) -> Any:
+        """A client, the same one every time. Raises LookupError for an unknown connection, PermissionError in a lab whose
+        connection leads off this machine."""
+        key = (conn_id, service, region)
+        if key not in self._clients:
+            if conn_id not in self._accounts:
+                self._accounts[conn_id] = self._open(conn_id)
+            account = self._accounts[conn_id]
+            self._clients[key] = connect(account.session, service, region, account.endpoint(service))
+        return self._clients[key]
+
+
+def handed(clients: AwsClients | Connections) -> AwsClients:
+    """What a room was handed, as clients."""
+    return clients if isinstance(clients, AwsClients) else from_connections(clients)
+
+
+def from_connections(connections: Connections) -> AwsClients:
+    """Clients from plain connections: keys, a session token, or nothing (the SDK's own chain: web identity, a machine's
+    role …), and a role to assume from there."""
+    return AwsClients(lambda conn_id: open_account(connections(conn_id)), connections)
+
+
+def connect(session: boto3.Session, service: str, region: str, endpoint: str | None) -> Any:
+    """One client behind the fence."""
+    from botocore.config import Config
+
+    fence_endpoint(service, endpoint)
+    client = session.client(
+        service,
+        region_name=region,
+        endpoint_url=endpoint,
+        config=Config(retries=RETRIES, user_agent_extra=USER_AGENT, **TIMEOUTS),
+    )
+    fence(client)
+    return client
+
+
+def fence(client: Any) -> None:
+    """Refuse, at the last moment before it is sent, every request that a lab would send off this machine."""
+    client.meta.events.register("before-send.*.*", _refuse_real, unique_id="drillyard-fence")
+
+
+def _refuse_real(request: Any, **_: Any) -> None:
+    allowed(request.url)
+
+
+def fence_endpoint(service: str, endpoint: str | None) -> None:
+    """Raise PermissionError when this is a lab and a service has no endpoint of the lab's."""
+    allowed(endpoint or endpoint_from_environment(service) or f"https://{service}.amazonaws.com")
+
+
+def endpoint_from_environment(service: str) -> str | None:
+    """What the SDK itself reads: ``AWS_ENDPOINT_URL_SERVICE``, then ``AWS_ENDPOINT_URL``."""
+    return os.environ.get(f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}") or os.environ.get("AWS_ENDPOINT_URL")
+
+
+def endpoints(extra: Mapping[str, Any]) -> Callable[[str], str | None]:
+    """The endpoint of each service by a connection's extra: its `service_config`, then `endpoint_url`, then the environment."""
+
+    def endpoint(service: str) -> str | None:
+        own = (extra.get("service_config") or {}).get(service) or {}
+        return own.get("endpoint_url") or extra.get("endpoint_url") or endpoint_from_environment(service)
+
+    return endpoint
+
+
+def open_account(info: ConnectionInfo) -> Account:
+    """A session by a connection's fields, spelled like the amazon provider's. Raises ValueError for another type."""
+    import boto3
+
+    if info.conn_type != "aws":
+        raise ValueError(f"connection {info.conn_id} has the type {info.conn_type}; RDS wants aws")
+    extra = info.extra
+    endpoint = endpoints(extra)
+    fence_endpoint("sts", endpoint("sts"))
+    session = boto3.Session(
+        aws_access_key_id=info.login or None,
+        aws_secret_access_key=info.password or None,
+        aws_session_token=extra.get("aws_session_token"),
+        region_name=extra.get("region_name") or "us-east-1",
+        profile_name=extra.get("profile_name"),
+    )
+    if extra.get("role_arn"):
+        session = _assume(session, extra, endpoint("sts"))
+    return Account(info.conn_id, session, endpoint)
+
+
+def _assume(session: boto3.Session, extra: Mapping[str, Any], sts_endpoint: str | None) -> boto3.Session:
+    """A session in a role, whose credentials renew themselves before they expire."""
+    import boto3
+    import botocore.session
+    from botocore.credentials import DeferredRefreshableCredentials
+
+    sts = connect(session, "sts", session.region_name, sts_endpoint)
+    asked = {"RoleArn": extra["role_arn"], "RoleSessionName": USER_AGENT, **(extra.get("assume_role_kwargs") or {})}
+    if extra.get("external_id"):
+        asked["ExternalId"] = extra["external_id"]
+
+    def renew() -> dict[str, str]:
+        given = sts.assume_role(**asked)["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }
+
+    inner = botocore.session.get_session()
+    inner._credentials = DeferredRefreshableCredentials(refresh_using=renew, method="assume-role")
+    return boto3.Session(botocore_session=inner, region_name=session.region_name)

@@ -1,0 +1,76 @@
+"""A sandbox's instance as RDS describes it, in our words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from include.clouds.aws.settings import Datastore
+from include.clouds.aws.tags import LEASE, OPENED, tag
+from include.clouds.aws.words import INSTANCE, status
+from include.clouds.managed import judged
+from include.recovery.harmless import READER
+from include.recovery.model import Access, Check, Owned, Sandbox, Status
+from include.recovery.naming import sandbox_password
+
+Raw = Mapping[str, Any]
+MASTER = "master"
+"""What the master user's password is derived for, whatever production calls it."""
+
+
+def ending(raw: Raw) -> bool:
+    """Whether its end was asked for."""
+    return str(raw["DBInstanceStatus"]) in ("deleting", "delete-precheck")
+
+
+def sandbox(raw: Raw) -> Sandbox:
+    """The instance as a sandbox, with the seconds from the lease to the instance's own time of creation."""
+    word = str(raw["DBInstanceStatus"])
+    opened, made = tag(raw, OPENED), raw.get("InstanceCreateTime")
+    phases = {}
+    if opened and made and status(word, INSTANCE, "instance") is Status.SUCCEEDED:
+        phases["create"] = max((made - datetime.fromisoformat(opened)) / timedelta(seconds=1), 0.0)
+    name = raw["DBInstanceIdentifier"]
+    return Sandbox(
+        name=name, status=status(word, INSTANCE, f"instance {name}"), detail=word, phases=phases, lease_id=tag(raw, LEASE)
+    )
+
+
+def owned(raw: Raw, region: str, kind: str) -> Owned:
+    """Something with our mark, for the inventory."""
+    return Owned(
+        name=raw["DBInstanceIdentifier"],
+        cloud="aws",
+        region=region,
+        kind=kind,
+        lease_id=tag(raw, LEASE) or "",
+        created_at=raw.get("InstanceCreateTime"),
+    )
+
+
+def private(raw: Raw) -> Check:
+    """It has no public address."""
+    public = bool(raw.get("PubliclyAccessible"))
+    told = "public" if public else "private"
+    return judged("not-public", "harmless", not public, told, "private", "the restored instance has a public address: discard it")
+
+
+def walled(raw: Raw, wanted: Sequence[str]) -> Check:
+    """It has the sandbox's security groups and no other."""
+    groups = sorted(one["VpcSecurityGroupId"] for one in raw.get("VpcSecurityGroups") or ())
+    told, threshold = ", ".join(groups), ", ".join(sorted(wanted))
+    return judged("own-network", "harmless", told == threshold, told, threshold, "not the sandbox's security groups: discard it")
+
+
+def entrance(name: str, datastore: Datastore, raw: Raw, secret: str) -> Access:
+    """How its administrator and its reader connect."""
+    return Access(
+        host=raw["Endpoint"]["Address"],
+        port=int(raw["Endpoint"]["Port"]),
+        database=datastore.database,
+        admin=raw["MasterUsername"],
+        reader=READER,
+        admin_password=sandbox_password(secret, name, MASTER),
+        reader_password=sandbox_password(secret, name, READER),
+    )
