@@ -40,7 +40,7 @@ def test_a_circle_is_named():
         restore_order(platform(s1="s2", s2="s1"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(acyclic())
 def test_every_service_once_and_after_what_it_needs(services):
     waves = restore_order(services)
@@ -51,7 +51,7 @@ def test_every_service_once_and_after_what_it_needs(services):
         assert place[name] == max((place[other] + 1 for other in one.depends_on), default=0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(acyclic(), st.data())
 def test_the_critical_path_is_a_chain_and_no_chain_is_longer(services, data):
     seconds = {name: data.draw(st.integers(0, 1000)) for name in services}
@@ -84,7 +84,7 @@ def test_all_circles_are_found():
     assert all(circle[0] == circle[-1] for circle in found)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(acyclic())
 def test_no_circle_where_there_is_none(services):
     assert cycles(services) == []

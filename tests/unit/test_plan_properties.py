@@ -31,7 +31,7 @@ def drilled(past: History, item: PlanItem, outcome: str, at: datetime) -> Histor
     return past.model_copy(update=after)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_in_one_slot_a_datastore_has_one_drill_and_a_concluded_one_is_not_repeated(data):
     history: dict[str, History] = {}
@@ -54,7 +54,7 @@ def test_in_one_slot_a_datastore_has_one_drill_and_a_concluded_one_is_not_repeat
             assert plan(PLATFORM, history, now, only=[key]) == (), "this slot is done"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, 180), min_size=70, max_size=70))
 def test_nightly_runs_that_pass_prove_everything_within_its_cadence_and_a_day(minutes):
     history: dict[str, History] = {}
@@ -92,7 +92,7 @@ def test_dependencies_come_first_whatever_is_due(ages):
         assert all(place[other] < number for other in PLATFORM.catalog.services[name].depends_on if other in place)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.datetimes(datetime(2026, 11, 24), datetime(2026, 12, 3)),
     st.sampled_from(["schedule", "ada", "grace", "stranger"]),
