@@ -56,6 +56,8 @@ lint: setup ## ruff, mypy, Dockerfile, published schemas
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
+	$(VENV) -m include.lab.currency
+	.venv/bin/hadolint Dockerfile
 
 lock: python ## renew constraints.txt from the requirements files
 	@$(INSTALL) lock
