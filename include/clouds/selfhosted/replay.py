@@ -45,8 +45,9 @@ class Feed:
             return
         for line in os.read(self._want, 4096).decode(errors="replace").splitlines():
             found = _WANTED.match(line)
-            answer = self._hand_over(found["name"], found["path"]) if found else False
-            self._answer("ok" if answer else "no", alive)
+            if found:
+                answer = self._hand_over(found["name"], found["path"])
+                self._answer(f"{'ok' if answer else 'no'} {found['name']}", alive)
 
     def _hand_over(self, name: str, relative: str) -> bool:
         """Put one file of the archive where the server wants it. A damaged one is refused, with its reason noted."""
