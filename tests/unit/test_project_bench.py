@@ -12,7 +12,7 @@ from include.lab import bench
 GOOD = """
 def run():
     return [
-        dict(name="copy_speed", value=120.0, unit="MB/s", peer="floor", peer_value=130.0, ratio=0.92, bar="ratio >= 0.8", holds=True),
+        dict(name="copy_speed", value=120.0, unit="MB/s", peer="floor", peer_value=130.0, ratio=0.92, bar=">= 0.8", holds=True),
         dict(name="copy_memory", value=40, unit="MB", bar="value <= 100", holds=True),
     ]
 """
@@ -44,7 +44,7 @@ def test_all_figures_are_written_with_the_machine(folder: Path, capsys: pytest.C
         "peer": "floor",
         "peer_value": 130.0,
         "ratio": 0.92,
-        "bar": "ratio >= 0.8",
+        "bar": ">= 0.8",
         "holds": True,
     }
     assert set(content["machine"]) == {"at", "cores", "memory_gb", "system", "python"}
