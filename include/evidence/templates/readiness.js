@@ -72,7 +72,7 @@
       const counted = own.filter((service) => service.now !== "n/a").length;
       const proven = own.filter((service) => service.now === "proven").length;
       const marks = Object.keys(SHOWN).map((state) => [state, own.filter((service) => service.now === state).length]).filter(([, n]) => n).map(([state, n]) => mark(state, `${n} ${state}`)).join(" ");
-      return `<tr><td><b>${esc(tier.tier)}</b>${tier.blocks_release ? '<div class="soft small">blocks releases</div>' : ""}</td><td class="soft">RPO ${brief(tier.rpo_target_seconds)} · RTO ${brief(tier.rto_target_seconds)} · drilled every ${brief(tier.drill_every_seconds)}</td><td>${marks || '<span class="soft">no services</span>'}</td><td>${counted ? `<b>${proven}</b> of ${counted}` : "–"}</td></tr>`;
+      return `<tr><td><b>${esc(tier.tier)}</b>${tier.blocks_release ? '<div class="soft small">blocks releases</div>' : ""}</td><td class="soft">RPO ${brief(tier.rpo_target_seconds)} · RTO ${brief(tier.rto_target_seconds)} · drilled every ${brief(tier.drill_every_seconds)}</td><td>${marks || '<span class="soft">no services</span>'}</td><td data-label="proven">${counted ? `<b>${proven}</b> of ${counted}` : "–"}</td></tr>`;
     }).join("");
   }
 
@@ -109,13 +109,14 @@
     const points = one.trend.filter(([, , rto]) => rto !== null);
     if (one.trend.length < 2) return one.trend.length ? '<span class="soft small">one drill so far</span>' : '<span class="soft small">no drills yet</span>';
     const first = one.trend[0][0], span = Math.max(1, one.trend.at(-1)[0] - first);
-    const top = Math.max(one.rto_target_seconds, ...points.map(([, , rto]) => rto)) * 1.08;
+    const most = Math.max(0.1, ...points.map(([, , rto]) => rto)), near = one.rto_target_seconds < most * 2;
+    const top = (near ? Math.max(most, one.rto_target_seconds) : most) * 1.15;
     const x = (t) => (2 + (t - first) / span * (width - 4)).toFixed(1), y = (v) => (height - 2 - v / top * (height - 4)).toFixed(1);
     const path = points.map(([t, , rto], i) => `${i ? "L" : "M"}${x(t)} ${y(rto)}`).join("");
     const failed = one.trend.filter(([, verdict]) => verdict !== "passed");
     const crosses = failed.map(([t]) => `<path class="x" d="M${x(t) - 2.5} ${height - 7}l5 5m0-5l-5 5"/>`).join("");
     const label = `${one.trend.length} drills, ${failed.length} of them not passed; RTO now ${brief(points.at(-1)?.[2])}, target ${brief(one.rto_target_seconds)}`;
-    return `<svg class="spark" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}"><line x1="0" x2="${width}" y1="${y(one.rto_target_seconds)}" y2="${y(one.rto_target_seconds)}"/><path d="${path}"/>${crosses}</svg>`;
+    return `<svg class="spark" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}"><title>${label}</title>${near ? `<line x1="0" x2="${width}" y1="${y(one.rto_target_seconds)}" y2="${y(one.rto_target_seconds)}"/>` : ""}<path d="${path}"/>${crosses}</svg>`;
   }
 
   function rowHtml(s, now) {
@@ -123,7 +124,7 @@
     const checks = [...new Set(s.datastores.flatMap((d) => d.failed_checks))];
     const reasons = s.datastores.length ? s.datastores.flatMap((d) => d.reasonsNow.map((r) => many ? `${d.datastore}: ${r}` : r)) : s.reasons;
     const findings = (checks.length ? `<b>${checks.map(esc).join(", ")}</b> ` : "") + `<span class="soft">${esc(reasons.join(" · "))}</span>`;
-    const chain = s.chain ? (s.chain.rto_seconds === null ? `<span class="soft" title="${esc(s.chain.why_unknown)}">? unknown</span>` : `${brief(s.chain.rto_seconds)}${s.chain.path.length > 1 ? ` <span class="soft small" title="${esc(s.chain.path.join(" → "))}">over ${s.chain.path.length}</span>` : ""}`) : "–";
+    const chain = s.chain ? (s.chain.rto_seconds === null ? `<span class="soft" title="${esc(s.chain.why_unknown)}">? unknown</span>` : `${s.chain.rto_seconds ? brief(s.chain.rto_seconds) : "–"}${s.chain.path.length > 1 ? ` <span class="soft small" title="${esc(s.chain.path.join(" → "))}">over ${s.chain.path.length}</span>` : ""}`) : "–";
     return `<tr class="row" role="row" id="s-${esc(s.service)}"><td role="cell"><button type="button" class="name" aria-expanded="${s.open}" data-service="${esc(s.service)}">${esc(s.service)}</button><div class="soft small">${esc(s.owner)}${many ? ` · ${s.datastores.length} datastores` : ""}</div></td>`
       + `<td role="cell">${mark(s.now)}</td><td role="cell">${esc(s.tier || "?")}</td>`
       + `<td role="cell" data-label="RPO proven / target">${one ? against(one.rpo_proven_seconds, one.rpo_target_seconds) : "–"}</td><td role="cell" data-label="RTO measured / target">${one ? against(one.rto_measured_seconds, one.rto_target_seconds) : "–"}</td>`
@@ -149,7 +150,7 @@
     const d = one.drill, v = one.verification;
     const fact = (name, value) => value ? `<div><dt>${name}</dt><dd>${value}</dd></div>` : "";
     const facts = fact("RPO proven / target", against(one.rpo_proven_seconds, one.rpo_target_seconds)) + fact("RTO measured / target", against(one.rto_measured_seconds, one.rto_target_seconds))
-      + fact("Proof", one.proven_at ? `${when(one.proven_at)}, ${age(one, now)} ago; expires ${when(one.proof_expires_at)}` : "never proven")
+      + fact("Proof", one.proven_at ? `${when(one.proven_at)}, ${age(one, now)} ago; ${one.proof_expires_at ? `expires ${when(one.proof_expires_at)}` : "withdrawn by the newest drill"}` : "never proven")
       + (d ? fact("Newest drill", `${mark(d.verdict)} ${when(d.decided_at)}<br>${esc(d.summary)}`) + fact("Why, by whom", `${esc(d.why)}; ${esc(d.requested_by)}`)
         + fact("Recovery point", d.recovery_point ? `${esc(d.recovery_point)}, taken ${when(d.recovery_point_taken_at)}` : "none") + fact("Cost (forecast)", `${esc(d.cost ?? "–")} (${esc(d.forecast_cost)}) ${esc(d.currency)}`)
         + fact("Kept", esc(d.kept)) + fact("Evidence", `<code>${esc(d.evidence_id)}</code>`) : "")
@@ -184,6 +185,7 @@
     later(() => more(FIRST));
     if (focused) document.querySelector(`button[data-service="${CSS.escape(focused)}"]`)?.focus();
     $("count").textContent = list.length === services.length ? `${services.length} services` : `${list.length} of ${services.length} services`;
+    $("sort").value = view.key;
     for (const th of document.querySelectorAll("th[data-key]")) {
       if (th.dataset.key === view.key) th.setAttribute("aria-sort", view.down ? "descending" : "ascending");
       else th.removeAttribute("aria-sort");
@@ -234,6 +236,8 @@
     view.key = th.dataset.key;
     draw();
   });
+  $("sort").innerHTML = [...document.querySelectorAll("th[data-key]")].map((th) => `<option value="${th.dataset.key}">By ${th.querySelector("button").firstChild.textContent.trim().toLowerCase()}</option>`).join("");
+  $("sort").addEventListener("change", (event) => { Object.assign(view, {key: event.target.value, down: false}); draw(); });
   $("states").addEventListener("click", (event) => {
     const state = event.target.closest("button")?.dataset.state;
     if (!state) return;
