@@ -110,9 +110,7 @@ def replicated_in(settings: Sandboxes, place: BackupCopy, source_region: str, ba
     ]
 
 
-def of_vault(
-    datastore: Datastore, settings: Sandboxes, arn: str, vault: Raw, listed: Sequence[Raw]
-) -> list[RecoveryPoint]:
+def of_vault(datastore: Datastore, settings: Sandboxes, arn: str, vault: Raw, listed: Sequence[Raw]) -> list[RecoveryPoint]:
     """AWS Backup's completed snapshots of the instance. Continuous ones are the automated backups, which RDS lists itself."""
     region = datastore.region
     mine = [p for p in listed if p.get("ResourceArn") == arn and p.get("Status") in ("COMPLETED", "AVAILABLE")]

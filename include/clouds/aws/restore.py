@@ -39,7 +39,7 @@ class RdsRestore:
         _, raw = self._found(name, own(datastore))
         if raw is None or shown.ending(raw):
             return None
-        return shown.sandbox(raw)
+        return self._shown(raw)
 
     def create(self, datastore: model.Datastore, point: RecoveryPoint, item: PlanItem, lease: Lease) -> Sandbox:
         """Ask for the restore. The latest state and a time come from the automated backups, a named point from itself.
@@ -53,7 +53,7 @@ class RdsRestore:
         if there is None:
             try:
                 with translated(f"restore of {mine.instance} as {lease.sandbox}"):
-                    return shown.sandbox(self._restore(mine, point, item, lease))
+                    return self._shown(self._restore(mine, point, item, lease))
             except Refused as refused:
                 if not refused.means("DBInstanceAlreadyExists"):
                     raise
@@ -61,7 +61,7 @@ class RdsRestore:
         if there is None or shown.ending(there):
             raise Transient(f"an earlier {lease.sandbox} is still being deleted: the name is free when it is gone")
         check_mark(lease.sandbox, tag(there, LEASE), lease)
-        return shown.sandbox(there)
+        return self._shown(there)
 
     def secure(self, name: str, datastore: model.Datastore, secret: str) -> Sequence[Check]:
         """A new master password through the API, before anybody connects; then what the data carries, by SQL."""
@@ -122,6 +122,9 @@ class RdsRestore:
         return found
 
     # ---- how ---------------------------------------------------------------------------------------------------------
+
+    def _shown(self, raw: Raw) -> Sandbox:
+        return shown.sandbox(raw, self._settings.ready_within, utcnow())
 
     def _rds(self, region: str) -> Any:
         return self._clients.client(self._settings.connection, "rds", region)

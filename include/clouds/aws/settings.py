@@ -60,6 +60,8 @@ class Sandboxes(Entry):
     """Airflow connection (type aws) that creates and deletes sandboxes; see include/clouds/aws/iam/drill_restores.json."""
     networks: dict[Name, SandboxNetwork] = Field(min_length=1)
     """By region. A point that lies in another region cannot be restored."""
+    ready_within: Duration = timedelta(hours=2)
+    """How long a restore may take until its instance is available. One that takes longer has failed."""
     password_reset_within: Duration = timedelta(minutes=10)
     """How long RDS may take to set a master password before the step is tried again."""
     deleted_within: Duration = timedelta(minutes=30)

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from include.clouds.aws.settings import Datastore
-from include.clouds.aws.tags import LEASE, OPENED, tag
+from include.clouds.aws.tags import LEASE, OPENED, SECURED, tag
 from include.clouds.aws.words import INSTANCE, status
 from include.clouds.managed import judged
 from include.recovery.harmless import READER
 from include.recovery.model import Access, Check, Owned, Sandbox, Status
 from include.recovery.naming import sandbox_password
+from include.values import format_duration
 
 Raw = Mapping[str, Any]
 MASTER = "master"
@@ -24,17 +25,20 @@ def ending(raw: Raw) -> bool:
     return str(raw["DBInstanceStatus"]) in ("deleting", "delete-precheck")
 
 
-def sandbox(raw: Raw) -> Sandbox:
-    """The instance as a sandbox, with the seconds from the lease to the instance's own time of creation."""
-    word = str(raw["DBInstanceStatus"])
+def sandbox(raw: Raw, ready_within: timedelta, now: datetime) -> Sandbox:
+    """The instance as a sandbox, with the seconds from the lease to the instance's own time of creation.
+
+    RDS never gives up on some instances; after `ready_within` we do.
+    """
+    word, name = str(raw["DBInstanceStatus"]), str(raw["DBInstanceIdentifier"])
+    found, detail, phases = status(word, INSTANCE, f"instance {name}"), word, {}
     opened, made = tag(raw, OPENED), raw.get("InstanceCreateTime")
-    phases = {}
-    if opened and made and status(word, INSTANCE, "instance") is Status.SUCCEEDED:
-        phases["create"] = max((made - datetime.fromisoformat(opened)) / timedelta(seconds=1), 0.0)
-    name = raw["DBInstanceIdentifier"]
-    return Sandbox(
-        name=name, status=status(word, INSTANCE, f"instance {name}"), detail=word, phases=phases, lease_id=tag(raw, LEASE)
-    )
+    began = datetime.fromisoformat(opened) if opened else None
+    if began and made and found is Status.SUCCEEDED:
+        phases["create"] = max((made - began) / timedelta(seconds=1), 0.0)
+    if began and found is Status.RUNNING and tag(raw, SECURED) is None and now - began > ready_within:
+        found, detail = Status.FAILED, f"still {word} after {format_duration(ready_within)}: look at the events of {name} in RDS"
+    return Sandbox(name=name, status=found, detail=detail, phases=phases, lease_id=tag(raw, LEASE))
 
 
 def owned(raw: Raw, region: str, kind: str) -> Owned:

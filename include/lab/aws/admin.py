@@ -119,6 +119,10 @@ class Admin:
         """One round of log uploads now, so that everything committed before can be restored."""
         return self.rds.upload_all
 
+    def do_beat(self, region: str, instance: str, database: str, sql: str, account: str = HOME_ACCOUNT) -> None:
+        """The instance's application: runs a statement every few seconds for as long as the instance is there."""
+        self.rds.beats[self.rds.server(("db", account, region, instance))] = (database, sql)
+
     def do_vault_point(self, region: str, vault: str, point: dict[str, Any], account: str = HOME_ACCOUNT) -> None:
         """Put a recovery point of AWS Backup into a vault."""
         extra.VAULT_POINTS.setdefault((account, region, vault), []).append(point)

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from include.lab import postgres
 from include.lab.aws.lives import Key, Life, Lives
 from include.lab.aws.plane import Plane
 from include.values import utcnow
@@ -67,6 +68,8 @@ class Rds:
     source: Callable[[str, dict[str, str], bool], None] | None = None
     """How the instance that is being created gets its bytes: set by a restore around moto's `create_db_instance`."""
 
+    beats: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """What applications do, by server: (database, statement)."""
     turns: dict[Key, threading.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -258,10 +261,12 @@ class Rds:
         return utcnow()
 
     def upload_all(self) -> None:
-        """One round of log uploads over every instance that keeps backups."""
+        """One round: applications write, and then every instance that keeps backups uploads its log."""
         if self.plane is not None:
-            for name in list(self.plane.servers):
+            for name, server in list(self.plane.servers.items()):
                 try:
+                    if name in self.beats and self.plane.running(name):
+                        postgres.execute(server.cluster, *self.beats[name])
                     self.plane.upload(name)
                 except Exception:  # it is being stopped or deleted: the next round sees what is left
                     continue

@@ -17,7 +17,8 @@ def install(rds: Rds) -> None:
     from moto.rds import models
     from moto.rds.responses import RDSResponse
 
-    backend = models.RDSBackend
+    backend: Any = models.RDSBackend
+    responses: Any = RDSResponse
     originals = {name: getattr(backend, name) for name in ("create_db_instance", "create_db_snapshot", "copy_db_snapshot")}
     originals |= {name: getattr(backend, name) for name in ("modify_db_instance", "create_db_instance_read_replica")}
 
@@ -42,10 +43,9 @@ def install(rds: Rds) -> None:
     backend.promote_read_replica = instead(rds_calls.promote)
     backend.describe_db_instance_automated_backups = instead(automated_backups)
     backend.get_db_snapshot = instead(shared_or_own)
-    models.DBInstance.save_automated_backup = lambda self: None
     _properties(rds, models)
-    RDSResponse.describe_db_snapshots = _paginated_snapshots
-    RDSResponse.describe_db_instance_automated_backups = _paginated_backups
+    responses.describe_db_snapshots = _paginated_snapshots
+    responses.describe_db_instance_automated_backups = _paginated_backups
 
 
 def _properties(rds: Rds, models: Any) -> None:
@@ -53,6 +53,7 @@ def _properties(rds: Rds, models: Any) -> None:
         self.__dict__["_word"] = value
 
     instance, snapshot = models.DBInstance, models.DBSnapshot
+    instance.save_automated_backup = lambda self: None
     instance.status = property(rds.word, set_word)
     snapshot.status = property(partial(rds.word, kind="snapshot"), set_word)
     snapshot.percent_progress = property(lambda self: 100 if self.status == "available" else 40)

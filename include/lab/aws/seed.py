@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from include.lab.aws.rds import HOME_ACCOUNT, Rds
 from include.values import utcnow
@@ -22,7 +23,10 @@ def fill(
 
     Gives how many instances and snapshots there are now.
     """
-    from moto.rds.models import DBInstance, DBSnapshot, rds_backends
+    from moto.rds import models
+
+    moto: Any = models
+    rds_backends = models.rds_backends
 
     now = utcnow()
     for number in range(instances):
@@ -30,7 +34,7 @@ def fill(
         backend = rds_backends[account][regions[home]]
         other = rds_backends[account][regions[(home + 1) % len(regions)]]
         identifier = f"{prefix}-{number:05d}"
-        instance = DBInstance(
+        instance = moto.DBInstance(
             backend,
             db_instance_identifier=identifier,
             db_instance_class="db.m6g.large",
@@ -48,7 +52,7 @@ def fill(
             at = now - timedelta(days=day, hours=1)
             rds.add_automated(backend, instance, None, at=at)
         for copy in range(copies):
-            made = DBSnapshot(other, instance, f"copy-{identifier}-{copy}", "manual")
+            made = moto.DBSnapshot(other, instance, f"copy-{identifier}-{copy}", "manual")
             made.created = now - timedelta(hours=1 + copy)
             made.original_snapshot_create_time = now - timedelta(days=copy, hours=1)
             made.source_region = regions[home]
