@@ -26,6 +26,8 @@ def new_cluster(folder: Folder, job: Job, walls: isolation.Walls, user: programs
         "initdb",
         *("-D", folder.data, "-U", job.superuser, "-E", "UTF8", "--locale=C.UTF-8", "-A", "reject", "--no-sync"),
         preexec_fn=isolation.entering(walls, isolation.Place.of(folder), needs, user),
+        # Behind the walls is no /proc, without which the loader cannot find libraries relative to the program.
+        env={**programs.environment(), "LD_LIBRARY_PATH": ":".join(map(str, needs))},
     )
 
 

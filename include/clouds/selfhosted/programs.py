@@ -46,11 +46,9 @@ def run(
     Raises ProgramFailed when `check` is set and it did not end with 0, or when it took longer than its timeout.
     """
     command = [str(folder / program), *map(str, arguments)]
-    options = {"timeout": 600, **options}
+    options = {"timeout": 600, "env": environment(), **options}
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", env=environment(), check=False, **options
-        )
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, **options)
     except subprocess.TimeoutExpired as slow:
         raise ProgramFailed(f"{program} did not end within {slow.timeout:.0f} s") from slow
     except OSError as broken:
