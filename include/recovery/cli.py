@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def drill(  # noqa: PLR0917
+def drill(
     services: Annotated[list[str], typer.Argument(help="Services of the catalog, or all.")],
     reason: Reason = "by hand",
     point: Annotated[str, typer.Option(help="A recovery point's id. Empty: the latest.")] = "",

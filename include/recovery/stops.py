@@ -39,7 +39,7 @@ def set_stop(connections: Connections, action: str, by: str, reason: str) -> str
     raise ValueError(f"the action is stop or resume, not {action!r}")
 
 
-def set_adoption(  # noqa: PLR0917
+def set_adoption(
     connections: Connections, action: str, lease_id: str, person: str, hours: int, reason: str
 ) -> str:
     """Pass a lease to a person of the platform (``adopt``) or hand it back (``release``); returns what holds now.

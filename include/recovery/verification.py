@@ -22,7 +22,7 @@ _PROOF = ("backup", "database", "expectations", "business", "target")
 """Layers that prove something about recovery. That preflight went well proves nothing."""
 
 
-def verify(  # noqa: PLR0917 the order in which a reader meets them
+def verify(
     datastore: Datastore,
     tier: Tier,
     survey: Survey,
