@@ -22,7 +22,7 @@ from include.values import Frozen
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-DAILY = ("ProviderName", "BillingCurrency", "x_Month", "x_Day", *[name for name in KEY if name != "ProviderName"])
+DAILY = (*KEY, "BillingCurrency", "x_Month", "x_Day", "x_TagService")
 
 
 GROUPED = (*KEY, *PARTS, *SUMS, "x_Bad", "x_BilledRaw", "x_Day")
@@ -60,6 +60,8 @@ class Daily(Frozen):
     transfer_class: str
     origin: str
     to: str
+    service: str
+    """The service tag; empty where there is none."""
     billed: Decimal
     gb: Decimal
 
@@ -181,7 +183,8 @@ class Bill:
         found = self.desk.rows(
             f"""SELECT strftime(d.x_Month, '%Y-%m') AS month, d.x_Day AS day, coalesce(d.ProviderName, '(not named)') AS provider,
                 d.BillingCurrency AS currency, c.Class AS transfer_class, coalesce(c.Origin, '') AS origin,
-                coalesce(c.Destination, '') AS "to", c.GB AS factor, sum(d.BilledCost) AS billed,
+                coalesce(c.Destination, '') AS "to", coalesce(d.x_TagService, '') AS service, c.GB AS factor,
+                sum(d.BilledCost) AS billed,
                 sum(d.PricingQuantity) AS quantity
                 FROM days d JOIN classes c ON {on_key} WHERE c.Class <> '{NOT_TRANSFER}' GROUP BY ALL ORDER BY ALL"""
         )

@@ -19,11 +19,12 @@ def _room() -> None:
 
 @app.command()
 def report(
-    billing: Annotated[Path, typer.Option(help="Folder with billing exports, in any depth.")],
+    billing: Annotated[str, typer.Option(help="Folder or URL (s3://, gs://, abfs://) with billing exports, in any depth.")],
     catalog: Annotated[Path, typer.Option(help="Platform directory, with costs.yaml.")],
     out: Annotated[Path, typer.Option(help="Folder for the report; made when it is not there.")],
     month: Annotated[str | None, typer.Option(help="Billing month YYYY-MM; all delivered months without it.")] = None,
     engine: Annotated[str, typer.Option(help="duckdb or spark.")] = "duckdb",
+    send: Annotated[bool, typer.Option("--send", help="Mail the report to the finance contacts of costs.yaml.")] = False,
 ) -> None:
     """Read billing exports, classify and allocate transfer, and write the report with totals.json beside it."""
     import re
@@ -34,8 +35,8 @@ def report(
     if month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
         raise typer.BadParameter(f"{month!r} is no month; write YYYY-MM, for example 2026-10", param_hint="--month")
     try:
-        result = write_report(billing, catalog, out, now=utcnow(), month=month, engine=engine)
-    except (CostsError, FileNotFoundError, ValueError, RuntimeError) as fault:
+        result = write_report(billing, catalog, out, now=utcnow(), month=month, engine=engine, send=send)
+    except (CostsError, OSError, ValueError, RuntimeError) as fault:
         typer.echo(f"drillyard costs report: {fault}", err=True)
         raise typer.Exit(1) from fault
     for provider, currencies in result["billed_cost"].items():
@@ -45,3 +46,21 @@ def report(
     for entry in [*aside["files"], *aside["rows"]]:
         typer.echo(f"quarantined: {entry['file']}, line {entry['line'] or '?'}: {entry['reason']}", err=True)
     typer.echo(f"{result['rows']} rows in {', '.join(result['months']) or 'no month'}; report in {out}")
+
+
+@app.command()
+def sign(
+    out: Annotated[Path, typer.Option(help="Folder of a report that was written for one month.")],
+    month: Annotated[str, typer.Option(help="Billing month YYYY-MM.")],
+    by: Annotated[str, typer.Option(help="Who signs.")],
+    reason: Annotated[str, typer.Option(help="Why, when the month was signed before.")] = "",
+) -> None:
+    """Sign a month: its numbers become the issued version, and later reports show what differs from it."""
+    from include.costs.months import sign as sign_month
+
+    try:
+        note = sign_month(out, month, by, utcnow(), reason=reason)
+    except (FileNotFoundError, ValueError) as fault:
+        typer.echo(f"drillyard costs sign: {fault}", err=True)
+        raise typer.Exit(1) from fault
+    typer.echo(f"{month} version {note.detail['version']} signed by {by}")

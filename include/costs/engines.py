@@ -45,8 +45,8 @@ class Engine(Protocol):
     def lookup(self, name: str, rows: pa.Table) -> ir.Table:
         """Make a small table known to the engine."""
 
-    def write(self, table: ir.Table, directory: Path, by: Sequence[str]) -> None:
-        """Write Parquet (zstd), one folder for each value of the columns `by`."""
+    def write(self, table: ir.Table, directory: Path) -> None:
+        """Write Parquet (zstd) into a folder of its own."""
 
 
 @contextlib.contextmanager
@@ -119,12 +119,11 @@ class DuckDBEngine:
         self._raw.unregister("given")
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path, by: Sequence[str]) -> None:
+    def write(self, table: ir.Table, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._raw.execute(
-            f"COPY ({self.con.compile(table)}) TO {_quoted(str(directory))} (FORMAT parquet, COMPRESSION zstd, "
-            f"COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 61440, PARTITION_BY ({', '.join(by)}), OVERWRITE_OR_IGNORE true, "
-            f"FILENAME_PATTERN 'part-{{i}}')"
+            f"COPY ({self.con.compile(table)}) TO {_quoted(str(directory / 'part-0.parquet'))} "
+            "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 61440)"
         )
 
     def run(self, sql: str) -> Any:
@@ -199,9 +198,9 @@ class SparkEngine:
         frame.createOrReplaceTempView(name)
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path, by: Sequence[str]) -> None:
+    def write(self, table: ir.Table, directory: Path) -> None:
         frame = self._session.sql(self.con.compile(table))
-        frame.write.mode("overwrite").option("compression", "zstd").partitionBy(*by).parquet(str(directory))
+        frame.write.mode("overwrite").option("compression", "zstd").parquet(str(directory))
 
 
 def _spark_schema(rows: pa.Table) -> Any:

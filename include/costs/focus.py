@@ -39,41 +39,48 @@ _PREFERRED = (
 )
 
 
-def write_focus(bill: Bill, directory: Path) -> None:
-    """Write all accepted rows below `directory`, one folder for each billing month and source.
+def write_focus(bill: Bill, directory: Path, month: str | None = None) -> None:
+    """Write accepted rows below `directory`: one folder for each source, in it one for each billing month (or only `month`).
 
-    Raises nothing of its own; damaged input was put aside when it was inspected.
+    A month is written by a query of its own: a partitioned write would hold the buffers of all months at once.
     """
+    covered = {i.file.name: {f"{s.month:%Y-%m}": s.month for s in i.slices} for i in bill.inspected}
     for number, accepted in enumerate(bill.accepted):
-        rows = bill.rows_of(accepted)
-        table = focus_table(bill, rows, number)
-        bill.engine.write(table, directory / f"source={number:03d}-{accepted.files[0].shape}", ("billing_month",))
+        months = {name: day for file in accepted.files for name, day in covered[file.name].items()}
+        table = focus_table(bill, bill.rows_of(accepted), number)
+        for name, day in sorted(months.items()):
+            if month in (None, name):
+                part = table if len(months) == 1 else table.filter(table["BillingPeriodStart"].date().truncate("M") == day)
+                folder = directory / f"source={number:03d}-{accepted.files[0].shape}" / f"billing_month={name}"
+                bill.engine.write(part, folder)
 
 
 def focus_table(bill: Bill, rows: ir.Table, number: int) -> ir.Table:
-    """Rows with all FOCUS columns in order, the 1.3 provider columns and ours, and the partition column."""
+    """Rows with all FOCUS columns in order, the 1.3 provider columns and ours."""
     import ibis
 
     usable = rows.filter(rows["x_Bad"].isnull())
     present = [name for name in KEY if name in rows.columns]
     by = deciding(bill.classes, present)
     lookup = _lookup(bill, by, number)
+    lookup = lookup.mutate(GB=lookup["GB"].cast("decimal(19,9)"))
     joined = usable.left_join(lookup, [usable[name].fill_null("") == lookup[f"k_{name}"] for name in by])
     whole = _defaults(joined)
-    gb = (joined["PricingQuantity"] if "PricingQuantity" in joined.columns else ibis.null(money.QUANTITY)).cast("decimal(26,12)")
-    factor = joined["GB"].cast("decimal(19,9)")
+    gb = joined["PricingQuantity"] if "PricingQuantity" in joined.columns else ibis.null(money.QUANTITY)
+    factor = joined["GB"]
     values: dict[str, ir.Value] = {name: whole[name].cast(KINDS[kind]) for name, kind in FOCUS_COLUMNS.items()}
     values["ServiceProviderName"] = whole["ProviderName"]
     values["HostProviderName"] = whole["PublisherName"]
     values["x_TransferClass"] = joined["Class"].fill_null(NOT_TRANSFER)
     values["x_TransferFrom"] = joined["Origin"]
     values["x_TransferTo"] = joined["Destination"]
-    values["x_TransferGB"] = (gb.try_cast("decimal(19,9)") * factor).cast(money.QUANTITY)
+    other = (gb.try_cast("decimal(19,9)") * factor).cast(money.QUANTITY)
+    none = ibis.null(money.QUANTITY)
+    values["x_TransferGB"] = ibis.cases((factor.isnull(), none), (factor == 1, gb.cast(money.QUANTITY)), else_=other)
     values["x_TransferRule"] = joined["Rule"]
     for name in OWN[5:]:
         values[name] = joined[name] if name in joined.columns else ibis.null("string")
-    values["billing_month"] = joined["x_Month"].cast("string").substr(0, 7)
-    ordered = (*FOCUS_COLUMNS, *PROVIDER_COLUMNS, *OWN, "billing_month")
+    ordered = (*FOCUS_COLUMNS, *PROVIDER_COLUMNS, *OWN)
     return joined.select(**{name: values[name] for name in ordered})
 
 

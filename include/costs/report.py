@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.connections import Connections, from_environment
 from include.costs.allocation import Share, allocate, with_destinations
 from include.costs.bill import Bill, Daily, Fact
+from include.costs.engines import DuckDBEngine, open_engine
+from include.costs.focus import write_focus
 from include.costs.intake import take_in
 from include.costs.keys import Declared, load_declared
+from include.costs.places import local_copy
 from include.costs.platform import Platform, read_platform
-from include.costs.settings import CostSettings, load_settings
+from include.costs.settings import CostsError, CostSettings, load_settings
 from include.costs.totals import totals
 
 if TYPE_CHECKING:
     from include.costs.engines import Engine
+    from include.costs.view import View
 
 
 class Figures:
@@ -53,41 +57,66 @@ class Figures:
         return totals(self.bill, self.facts, self.shares, self.month)
 
 
-def months_of(figures: Figures) -> Iterator[str]:
-    """All billing months that were delivered, oldest first."""
-    yield from sorted({fact.month for fact in figures.all_facts})
-
-
 def write_report(
-    billing: Path, catalog: Path, out: Path, *, now: datetime, month: str | None = None, engine: str = "duckdb"
+    billing: Path | str,
+    catalog: Path,
+    out: Path,
+    *,
+    now: datetime,
+    month: str | None = None,
+    engine: str = "duckdb",
+    send: bool = False,
+    connections: Connections = from_environment,
 ) -> dict[str, Any]:
     """Read `billing`, write the report of `month` (None: everything delivered) to `out`, return the content of totals.json.
 
-    Raises FileNotFoundError for a missing directory, CostsError for faults of costs.yaml and its files. Damaged or foreign
-    billing files are quarantined, never raised.
+    `billing` is a folder or an fsspec URL (``s3://``, ``gs://``, ``abfs://``). With `send` the report goes to the finance
+    contacts by mail. Raises FileNotFoundError for a missing directory, CostsError for faults of costs.yaml and its files.
+    Damaged or foreign billing files are quarantined, never raised.
     """
-    from include.costs.engines import DuckDBEngine, open_engine
-    from include.costs.focus import write_focus
-    from include.costs.publish import publish
+    from include.costs import guard as door
+    from include.costs.publish import gaps_of, view_of, write_behind, write_pages
 
     settings = load_settings(catalog)
     declared = load_declared(catalog, settings)
     platform = read_platform(catalog, settings)
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        desk = stack.enter_context(open_engine("duckdb"))
-        runner: Engine = desk if engine == desk.name else stack.enter_context(open_engine(engine))
-        if not isinstance(desk, DuckDBEngine):
-            raise TypeError("the embedded engine is DuckDB")
+        folder = stack.enter_context(local_copy(billing))
+        desk, runner = _engines(stack, engine)
         bill = Bill(runner, desk, settings)
-        bill.take(take_in(billing))
+        bill.take(take_in(folder))
         bill.group()
         figures = Figures(bill, settings, declared, platform)
         figures.limit(month)
         figures.daily = bill.daily()
         shutil.rmtree(out / "focus", ignore_errors=True)
-        write_focus(bill, out / "focus")
-        publish(figures, out, now=now)
+        write_focus(bill, out / "focus", month)
+        view = view_of(figures, out)
+        gaps = gaps_of(figures)
+        write_behind(view, desk, out)
+    # After the engines have given back their memory: Great Expectations takes 250 MB of its own.
     result = figures.totals
-    (out / "totals.json").write_text(json.dumps(result, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(result, indent=1, sort_keys=True, ensure_ascii=False)
+    (out / "totals.json").write_text(text + "\n", encoding="utf-8")
+    write_pages(view, out, now=now, guard=door.watch(door.slices(bill), out), gaps=gaps)
+    if send:
+        _send(view, settings, platform, out, now, connections)
     return result
+
+
+def _engines(stack: ExitStack, name: str) -> tuple[DuckDBEngine, Engine]:
+    """The embedded engine for small tables, and the one that reads the rows (often the same)."""
+    desk = stack.enter_context(open_engine(DuckDBEngine.name))
+    if not isinstance(desk, DuckDBEngine):
+        raise TypeError("the embedded engine is DuckDB")
+    return desk, desk if name == desk.name else stack.enter_context(open_engine(name))
+
+
+def _send(view: View, settings: CostSettings, platform: Platform, out: Path, now: datetime, connections: Connections) -> None:
+    from include.costs import mail
+
+    if settings.mail is None or not platform.addresses:
+        raise CostsError("costs.yaml has no `mail` or no `finance` contacts; add both, or do not ask to send the report")
+    message = mail.compose(view, settings.mail, platform.addresses, out / "report.xlsx", now=now)
+    mail.send(message, settings.mail, connections)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from include.costs import money
+from include.costs.gather import long_amounts
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -19,9 +20,13 @@ def residues(engine: Engine, rows: ir.Table) -> dict[tuple[str, str, str], Decim
     Only rows that the sieve of `gather.long_amounts` let through are looked at; equal amounts are fetched once.
     Google Cloud's credits are added to the cost before this, so a rest there is the rest of the cost.
     """
+    import ibis
+
     raw = rows["x_BilledRaw"]
     text = raw.cast("string")
-    long = rows.filter(rows["x_Bad"].isnull() & (money.decimals_of(text) > money.SCALE))
+    # The sieve first, in a CASE: the patterns must not run on every row of a large bill.
+    beyond = ibis.cases((long_amounts(rows) == 1, money.decimals_of(text) > money.SCALE), else_=ibis.literal(False))
+    long = rows.filter(rows["x_Bad"].isnull() & beyond)
     provider = long["ProviderName"] if "ProviderName" in rows.columns else "(not named)"
     found = long.group_by(
         provider=provider, currency=long["BillingCurrency"], month=long["x_Month"], text=long["x_BilledRaw"].cast("string")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -63,6 +63,8 @@ class Destination(Entry):
 
 
 class Mail(Entry):
+    """The mail server that sends reports to finance."""
+
     host: str = "127.0.0.1"
     port: int = 25
     sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
@@ -95,9 +97,6 @@ class CostSettings(Entry):
     anomaly_factor: Decimal = Decimal("3")
     anomaly_least: Decimal = Decimal("10")
     """Anomalies below this amount a day are not reported."""
-    close_after: Literal["days"] = "days"
-    close_days: int = 5
-    """A month is final when this many days have passed since its end and its files have not changed since the last run."""
 
 
 class CostsError(ValueError):

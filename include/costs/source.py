@@ -192,9 +192,15 @@ class Source:
         own = [(m.group(1), c) for c, o in self.names.items() if (m := _TAG_COLUMN.match(o)) and c in self.table.columns]
         if not own:
             return ibis.null("string")
-        pairs = [ibis.literal(f'"{key}": "') + _escaped(self.table[c].cast("string").nullif("")) + '"' for key, c in own]
-        kept = ibis.array([p for p in pairs]).filter(lambda p: p.notnull())
-        return ibis.cases((kept.length() > 0, ibis.literal("{") + kept.join(", ") + "}"), else_=ibis.null("string"))
+        # Plain concatenation: building and filtering a list for each row is ten times slower.
+        joined = reduce(lambda left, right: left + right, [_named_tag(key, self.table[c]) for key, c in own])
+        return ibis.cases((joined == "", ibis.null("string")), else_="{" + joined.substr(2, joined.length()) + "}")
+
+
+def _named_tag(key: str, value: ir.Value) -> ir.StringValue:
+    import ibis
+
+    return (ibis.literal(f', "{key}": "') + _escaped(value.cast("string").nullif("")) + '"').fill_null("")
 
 
 def _escaped(text: ir.StringValue) -> ir.StringValue:
