@@ -88,6 +88,8 @@ def repoint(state: LabState) -> None:
         "stock",
         f"ALTER SUBSCRIPTION {SUBSCRIPTION} CONNECTION '{_source_conninfo(state)}'",
         f"ALTER SERVER billing_production OPTIONS (SET port '{state.cluster(TELLER).port}')",
+        # A worker that hangs on whatever listens at the old port now would not look at its new connection.
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_subscription WHERE pid IS NOT NULL",
     )
 
 
@@ -96,9 +98,15 @@ def _baseline_file(state: LabState) -> Path:
 
 
 def note_baseline(state: LabState) -> None:
-    """From here on `touched` counts: call it when production is as it should be. Waits for the subscription's worker."""
-    deadline = time.monotonic() + 20
-    while _production_worker(state) is None and time.monotonic() < deadline:
+    """From here on `touched` counts: call it when production is as it should be. Waits until inventory follows its orders.
+
+    Raises TimeoutError when it does not within half a minute.
+    """
+    followed = f"SELECT active FROM pg_replication_slots WHERE slot_name = '{SUBSCRIPTION}'"
+    deadline = time.monotonic() + 30
+    while not postgres.scalar(state.cluster(SOURCE), "postgres", followed):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{VICTIM} does not follow {SOURCE}: see {state.cluster(VICTIM).log}")
         time.sleep(0.2)
     baseline = {"log_bytes": state.cluster(SOURCE).log.stat().st_size, "worker": _production_worker(state)}
     _baseline_file(state).write_text(json.dumps(baseline))

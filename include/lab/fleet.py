@@ -88,7 +88,12 @@ SERVERS: tuple[Server, ...] = (
         # Inventory subscribes to its order events; the log tells who connects for that (include/lab/dangers.py).
         settings={"wal_level": "logical", "log_replication_commands": "on"},
     ),
-    Server(name="stock-db", domain="dc-north", databases=(_own("inventory", "stock", "stock"),)),
+    Server(
+        name="stock-db",
+        domain="dc-north",
+        databases=(_own("inventory", "stock", "stock"),),
+        settings={"wal_retrieve_retry_interval": "'1s'"},
+    ),
     Server(name="identity-db", domain="dc-north", databases=(_own("identity", "accounts", "accounts"),)),
     Server(name="erp-db", domain="dc-north", databases=(_own("erp-connector", "postings", "postings"),)),
     Server(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+import psycopg2
 
 from include.lab import accounts, backups, fleet, postgres
 from include.lab.lab import free_ports
@@ -60,4 +64,15 @@ def restored(lab: LabState, server: str, settings: Mapping[str, str] = QUIET, *,
     """The same, started and accepting connections. Raises CommandFailed when it never does."""
     with copied(lab, server, roll_forward=roll_forward) as copy:
         postgres.start(copy, {"hot_standby": "off", **settings})
+        wait_ready(copy)
         yield copy
+
+
+def wait_ready(copy: Cluster) -> None:
+    """Until it accepts connections, which is when recovery has ended. Raises CommandFailed with its log when it ends first."""
+    while postgres.running(copy):
+        with contextlib.suppress(psycopg2.OperationalError):
+            assert postgres.scalar(copy, "postgres", "SELECT pg_is_in_recovery()") is False
+            return
+        time.sleep(0.1)
+    raise postgres.CommandFailed(copy.log.read_text())

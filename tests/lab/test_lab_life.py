@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import psutil
 import psycopg2
 import pytest
 import yaml
+from conftest import new_home
 from typer.testing import CliRunner
 
 from include.connections import from_environment
@@ -28,8 +28,7 @@ from include.values import utcnow
 
 @contextmanager
 def running_folder() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="drillyard-lab-"))
-    path.chmod(0o755)
+    path = new_home()
     try:
         yield path
     finally:
