@@ -95,9 +95,7 @@ def restore_command(folder: Folder) -> str:
     and then sees that end close without a word. Taking that for "not in the archive" would end recovery early.
     """
     want, got = (shlex.quote(str(folder.feed / name)).replace("%", "%%") for name in ("want", "got"))
-    return (
-        f'echo "%f %p" > {want} && while read answer name < {got}; test "$name" != "%f"; do answer=; done; test "$answer" = ok'
-    )
+    return f'echo "%f %p" > {want} && while read answer name < {got}; test "$name" != "%f"; do answer=; done; test "$answer" = ok'
 
 
 def meaning_of(*texts: str) -> dict[str, str]:

@@ -151,19 +151,14 @@ class Work:
             self.server.wait(10)
 
 
-def clear(folder: Folder) -> None:
-    """Take away what an interrupted run left: its server and its files. The mark and the order stay."""
+def clear(folder: Folder, patience: float = 10.0) -> None:
+    """Take away what an interrupted run left: its server and its files. The mark and the order stay. Raises OSError."""
     end_server(folder)
-    for path in (
-        folder.data,
-        folder.etc,
-        folder.feed,
-        folder.log.parent,
-        folder.root,
-        folder.path / "tablespaces",
-        folder.socket_dir,
-    ):
-        shutil.rmtree(path, ignore_errors=True)
+    deadline = time.monotonic() + patience
+    parts = (folder.data, folder.etc, folder.feed, folder.log.parent, folder.root, folder.path / "tablespaces", folder.socket_dir)
+    while left := [path for path in parts if path.exists()]:
+        for path in left:
+            shutil.rmtree(path, ignore_errors=time.monotonic() < deadline)
 
 
 def prepare(folder: Folder, user: programs.RunAs) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import gzip
 import json
 import re
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,6 @@ from include.clouds.selfhosted import programs, wal
 from include.clouds.selfhosted.files import Entry, Store, text_of
 from include.values import Frozen
 
-_SEGMENT_SIZE = 1 << 24
 _LABEL_LINE = re.compile(r"^(?P<key>[A-Z ]+): (?P<value>.+)$", re.MULTILINE)
 _QUARTER = 900
 
@@ -42,7 +43,6 @@ class BaseBackup(Frozen):
     system: int | None
     size_bytes: int
     wal_inside: tuple[str, ...]
-    segment_size: int
 
 
 def is_tarred(names: list[str]) -> bool:
@@ -76,7 +76,7 @@ def tar_texts(place: Store, names: list[str]) -> tuple[str, str]:
     """backup_label and PG_VERSION of a tar set. pg_basebackup writes them near the begin, so little is unpacked."""
     name = "base.tar.gz" if "base.tar.gz" in names else "base.tar"
     found: dict[str, str] = {}
-    with place.open(name) as reader, tarfile.open(fileobj=reader, mode="r|*") as archive:
+    with opened_tar(place, name) as archive:
         for member in archive:
             short = member.name.removeprefix("./")
             if short in ("backup_label", "PG_VERSION") and (content := archive.extractfile(member)):
@@ -117,7 +117,6 @@ def assemble(place: Store, tarred: bool, label: str, version: str, manifest: dic
         system=manifest.get("System-Identifier"),
         size_bytes=set_size(names, files, tarred),
         wal_inside=wal_inside(place, names, tarred),
-        segment_size=segment_size(place, tarred),
     )
 
 
@@ -136,17 +135,17 @@ def wal_inside(place: Store, names: dict[str, Entry], tarred: bool) -> tuple[str
     archive = next((one for one in ("pg_wal.tar", "pg_wal.tar.gz") if one in names), None)
     if archive is None:
         return ()
-    with place.open(archive) as reader, tarfile.open(fileobj=reader, mode="r|*") as opened:
+    with opened_tar(place, archive) as opened:
         return tuple(sorted(Path(member.name).name for member in opened if len(Path(member.name).name) == 24))
 
 
-def segment_size(place: Store, tarred: bool) -> int:
-    """Bytes of a WAL segment, from one the set brings; PostgreSQL's default where it brings none."""
-    if not tarred and place.has("pg_wal"):
-        for entry in place.child("pg_wal").entries():
-            if len(entry.name) == 24 and entry.size >= 1 << 20:
-                return entry.size
-    return _SEGMENT_SIZE
+@contextmanager
+def opened_tar(place: Store, name: str) -> Iterator[tarfile.TarFile]:
+    """A tar archive, plain or packed, to be read once from its begin."""
+    with place.open(name) as reader:
+        unpacked: Any = gzip.GzipFile(fileobj=reader) if name.endswith(".gz") else reader
+        with tarfile.open(fileobj=unpacked, mode="r|") as archive:
+            yield archive
 
 
 def gmt(text: str) -> datetime:
@@ -218,12 +217,3 @@ def dump(store: Store, entry: Entry, tools: Path, zone: str) -> Dump:
         size_bytes=place.size() if entry.is_folder else entry.size,
         folder=entry.is_folder,
     )
-
-
-def tar_member(place: Store, archive: str, name: str) -> bytes:
-    """One file of a tar archive. Raises KeyError when it is not there."""
-    with place.open(archive) as reader, tarfile.open(fileobj=reader, mode="r|*") as opened:
-        for member in opened:
-            if member.name.removeprefix("./") == name and (content := opened.extractfile(member)):
-                return io.BytesIO(content.read()).getvalue()
-    raise KeyError(name)

@@ -62,7 +62,11 @@ class Job(Frozen):
 
 
 class Seen(Frozen):
-    """A process, so that a reused id is not mistaken for it."""
+    """A process, so that a reused id is not mistaken for it.
+
+    The kernel tells when a process began since the boot, and the instant of the boot in whole seconds, which moves as the
+    clock is corrected: so two looks may differ by a second or two.
+    """
 
     pid: int
     created: float
@@ -71,7 +75,7 @@ class Seen(Frozen):
         """The process when it still lives, else None."""
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+            if abs(process.create_time() - self.created) < 5 and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         return None
 

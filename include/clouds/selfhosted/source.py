@@ -81,8 +81,8 @@ class SelfHostedBackups:
         if not sets:
             return [], faults
         copies = [(copy, read_sets_quietly(copy)) for copy in backups.copies]
-        size = sets[0].segment_size
         store = Store(backups.wal)
+        size = wal.segment_size(store)
         archive = wal.read(store, size)
         newest = max(one.taken_at for one in sets)
         encrypted = store_encryption(backups.location)
@@ -90,7 +90,7 @@ class SelfHostedBackups:
         for one in sets:
             tools = programs.bin_dir(self._settings, one.major if one.major in self._settings.bin_dirs else None)
             reader = reach.Reader(store, tools, size)
-            facts, until = log_facts(one, store, archive, reader)
+            facts, until = log_facts(one, store, archive, reader, size)
             made.append(
                 RecoveryPoint(
                     id=one.id,
@@ -219,10 +219,10 @@ def copies_of(
 
 
 def log_facts(
-    one: points.BaseBackup, store: Store, archive: wal.Archive, reader: reach.Reader
+    one: points.BaseBackup, store: Store, archive: wal.Archive, reader: reach.Reader, size: int
 ) -> tuple[dict[str, Any], datetime]:
     """What a restore must know of a set, and the latest instant it can be rolled forward to."""
-    run = wal.run_from(archive, one.timeline, wal.lsn(one.start_lsn), one.segment_size, frozenset(one.wal_inside))
+    run = wal.run_from(archive, one.timeline, wal.lsn(one.start_lsn), size, frozenset(one.wal_inside))
     found = reader.of(run)
     stopped = wal.stop_time(store, archive, one.start_lsn) or one.stopped_after
     until = max(found.until, stopped) if found else stopped
@@ -235,7 +235,7 @@ def log_facts(
         "timeline": one.timeline,
         "newest_timeline": run.timeline,
         "system": one.system,
-        "segment_size": one.segment_size,
+        "segment_size": size,
         "stopped_at": stopped.isoformat(),
         "restorable_until_basis": found.basis if found and found.until >= stopped else "end of the base backup",
         "wal_inside": list(one.wal_inside),

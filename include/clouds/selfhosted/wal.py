@@ -19,6 +19,8 @@ _HISTORY = re.compile(r"^([0-9A-F]{8})\.history(\.gz)?$")
 _LABEL = re.compile(r"^[0-9A-F]{24}\.[0-9A-F]{8}\.backup(\.gz)?$")
 _HEAD = struct.Struct("=HHIQI4xQII")
 """xlp_magic, xlp_info, xlp_tli, xlp_pageaddr, xlp_rem_len, xlp_sysid, xlp_seg_size, xlp_xlog_blcksz."""
+_SIZES = tuple(1 << power for power in range(20, 31))
+"""What a segment's size can be (initdb --wal-segsize)."""
 
 
 class Segment(Frozen):
@@ -65,6 +67,19 @@ def name_of(timeline: int, number: int, size: int) -> str:
     """The file name of a segment."""
     per_log = (1 << 32) // size
     return f"{timeline:08X}{number // per_log:08X}{number % per_log:08X}"
+
+
+def segment_size(store: Store) -> int:
+    """Bytes of a segment, as the first readable one says of itself; PostgreSQL's default where there is none."""
+    for entry in store.entries():
+        if _SEGMENT.match(entry.name) and entry.size:
+            try:
+                head = unpacked_head(store, entry.name, _HEAD.size)
+            except (OSError, EOFError):
+                continue
+            if len(head) == _HEAD.size and (told := int(_HEAD.unpack(head)[6])) in _SIZES:
+                return told
+    return 1 << 24
 
 
 def read(store: Store, size: int) -> Archive:
