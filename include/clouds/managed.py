@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from include.recovery import harmless
 from include.recovery.contracts import Transient
 from include.recovery.digests import SUFFIX
-from include.recovery.model import Access, Check, Lease, Outcome, RecoveryPoint, Target
+from include.recovery.model import Access, Check, Lease, Outcome, RecoveryPoint, Sandbox, Status, Target
 from include.recovery.naming import sandbox_password
 
 Found = TypeVar("Found")
@@ -23,10 +23,42 @@ PAUSE = 0.2
 SLOWEST = 10.0
 
 
+class NotThere(LookupError):
+    """The cloud has no such thing."""
+
+
+class Taken(FileExistsError):
+    """The name is in use, or still reserved after a deletion."""
+
+
 def attempts(name: str) -> tuple[str, ...]:
     """The names that one sandbox may have, in order: a cloud keeps a deleted server's name for days, and a drill may be
     repeated in its slot."""
     return (name, f"{name}-2", f"{name}-3")
+
+
+def started(lease: Lease, find: Callable[[], Sandbox | None], start: Callable[[str], object]) -> Sandbox:
+    """The sandbox that is there, or a new one under the first name that is free. `start` asks for it and raises Taken.
+
+    Raises PermissionError when something of that name is there that is not ours, FileExistsError when no name is free.
+    """
+    for name in attempts(lease.sandbox):
+        found = find()
+        if found is not None:
+            if found.lease_id is None and found.status is Status.FAILED:
+                raise PermissionError(found.detail)
+            return found
+        try:
+            start(name)
+        except Taken:
+            continue
+        return Sandbox(name=lease.sandbox, status=Status.PENDING, detail="asked for", lease_id=lease.lease_id)
+    raise FileExistsError(f"{', '.join(attempts(lease.sandbox))} are all in use or reserved: drill again in another slot")
+
+
+def foreign(name: str) -> Sandbox:
+    """What has a sandbox's name and no mark of ours."""
+    return Sandbox(name=name, status=Status.FAILED, detail=f"{name} is there without a lease of ours: not touched")
 
 
 def wait_for(look: Callable[[], Found | None], patience: timedelta, what: str) -> Found:

@@ -7,9 +7,10 @@ Both APIs give a server's address and no port, so every server listens on a loop
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from include.lab import postgres
 from include.lab.aws.plane import Plane, Server, free_port
@@ -92,3 +93,20 @@ class ManagedPlane(Plane):
 
     def _configure(self, server: Server, settings: Mapping[str, str], *, archive: bool) -> None:
         super()._configure(server, {**settings, "listen_addresses": f"'{server.cluster.host}'"}, archive=archive)
+
+
+def behind(data: ManagedPlane | None) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
+    """The door's commands that reach the servers themselves."""
+
+    def run_sql(given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"server", "database", "statements"}``: run as superuser, to seed and to plant faults."""
+        assert data is not None
+        data.sql(str(given["server"]), str(given["database"]), *given["statements"])
+        return {}
+
+    def stop(_: Mapping[str, Any]) -> dict[str, Any]:
+        if data is not None:
+            data.stop_all()
+        return {}
+
+    return {"sql": run_sql, "stop": stop, "port": lambda _: {"port": data.port if data else 5432}}

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from include.clouds.managed import allowed
+from include.clouds.managed import NotThere, Taken, allowed
 from include.connections import ConnectionInfo
 from include.recovery.contracts import Transient
 
@@ -18,14 +18,6 @@ _AGAIN = (408, 429, 500, 502, 503, 504)
 _AGAIN_REASONS = ("rateLimitExceeded", "userRateLimitExceeded", "operationInProgress")
 
 Clients = Callable[[str], "ConnectionInfo | Google"]
-
-
-class NotThere(LookupError):
-    """Google has no such thing."""
-
-
-class Taken(FileExistsError):
-    """The name is in use, or still reserved after a deletion."""
 
 
 class Google:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from include.clouds.google.clients import Google, NotThere
+from include.clouds.google.clients import Google
 from include.clouds.google.labels import labels, lease_of
 from include.clouds.google.settings import Sandboxes
-from include.clouds.managed import attempts, wait_for
+from include.clouds.managed import NotThere, attempts, wait_for
 from include.recovery.model import Status
 
 STATES = {

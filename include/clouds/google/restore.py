@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from include.catalog import model
-from include.clouds.google.clients import Google, Taken
+from include.clouds.google.clients import Google
 from include.clouds.google.instances import STATES, Instances, address, cloned, harmless_settings, judge, mark_of
 from include.clouds.google.settings import Sandboxes
 from include.clouds.google.source import own
-from include.clouds.managed import attempts, check_mark, entrance, judged, let_in, reaches, same_version, secured, untold
+from include.clouds.managed import check_mark, entrance, foreign, judged, let_in, reaches, same_version, secured, started, untold
 from include.recovery.contracts import Transient
 from include.recovery.harmless import ADMIN
 from include.recovery.model import Access, Check, Lease, Owned, PlanItem, RecoveryPoint, Sandbox, Status
@@ -63,7 +63,7 @@ class CloudSqlRestore:
             return None
         marked, history = mark_of(instance), self._instances.history(instance["name"])
         if marked is None and not cloned(history):
-            return Sandbox(name=name, status=Status.FAILED, detail=f"{name} is there without a lease of ours: not touched")
+            return foreign(name)
         status, detail, phases = judge(instance["state"], history)
         if status is Status.SUCCEEDED and marked is None:
             status, detail = Status.RUNNING, "restored, and not marked with its lease yet"
@@ -72,22 +72,12 @@ class CloudSqlRestore:
         return Sandbox(name=name, status=status, detail=detail, phases=phases, lease_id=marked)
 
     def create(self, datastore: model.Datastore, point: RecoveryPoint, item: PlanItem, lease: Lease) -> Sandbox:
-        """Start a clone or a restore. Repeating it finds what is there; a name that is still reserved gives way to the next.
+        """Start a clone or a restore. Repeating it finds what is there; a name that is still reserved gives way to the next."""
 
-        Raises PermissionError when something of that name is there that is not ours.
-        """
-        for name in attempts(lease.sandbox):
-            found = self.find(lease.sandbox, datastore, lease.lease_id)
-            if found is not None:
-                if found.status is Status.FAILED and found.lease_id is None:
-                    raise PermissionError(found.detail)
-                return found
-            try:
-                self._google.call(self._order(datastore, point, item, lease, name))
-            except Taken:
-                continue
-            return Sandbox(name=lease.sandbox, status=Status.PENDING, detail="asked for", lease_id=lease.lease_id)
-        raise FileExistsError(f"{', '.join(attempts(lease.sandbox))} are all in use or reserved: drill again in another slot")
+        def start(name: str) -> object:
+            return self._google.call(self._order(datastore, point, item, lease, name))
+
+        return started(lease, lambda: self.find(lease.sandbox, datastore, lease.lease_id), start)
 
     def _order(self, datastore: model.Datastore, point: RecoveryPoint, item: PlanItem, lease: Lease, name: str) -> Any:
         mine, ours = own(datastore), self._settings

@@ -6,24 +6,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from include.catalog import model
-from include.catalog.model import Entry
-from include.values import Duration, parse_duration
+from include.clouds.managed_settings import ManagedDatastore, ManagedSandboxes
 
 
-class Datastore(model.Datastore):
+class Datastore(ManagedDatastore):
     """A database on a Cloud SQL for PostgreSQL instance."""
 
     cloud: Literal["google"]
     project: str
     instance: str
-    digests: str | None = None
-    """A folder (or an fsspec URL of one) with ``BACKUP-RUN-ID.digests.json``, signed when that backup run was made."""
-    customer_key: bool = False
-    """Its backups must be encrypted with a key of ours (CMEK)."""
 
 
-class Sandboxes(Entry):
+class Sandboxes(ManagedSandboxes):
     """platform.yaml, clouds.google.settings: how Google Cloud is reached and where restored instances are made."""
 
     connection: str = "google_cloud_default"
@@ -33,13 +27,6 @@ class Sandboxes(Entry):
     """The VPC network of the sandboxes, with private services access and no route to production."""
     tier: str | None = None
     """Machine type of instances that are restored from a backup run. Default: the original's."""
-    port: int = 5432
-    digests_options: dict[str, str] = Field(default_factory=dict)
-    """fsspec options for the stores of digests."""
-    failure_domains: dict[str, str] = Field(default_factory=dict)
-    """By region. Taken from the regions of platform.yaml."""
-    patience: Duration = Field(default=parse_duration("15m"), validate_default=True)
-    """The longest to wait for a deletion or a change of a user."""
 
 
 SETTINGS = Sandboxes

@@ -14,7 +14,7 @@ from include.lab.google.inside import Inside
 from include.lab.google.operations import Operations
 from include.lab.google.plane import GooglePlane
 from include.lab.google.sql import GROUP, CloudSql
-from include.lab.managed import ManagedPlane
+from include.lab.managed import ManagedPlane, behind
 
 NETWORK = 71
 """Servers are at 127.71.x.y."""
@@ -38,27 +38,13 @@ def google(folder: Path | None, *, pace: float = 0.3) -> GooglePlane:
         change(str(given["instance"]))
         return {"stalled": sorted(sql.operations.stalled)}
 
-    def run_sql(given: Mapping[str, Any]) -> dict[str, Any]:
-        """``{"project", "instance", "database", "statements"}``: run as superuser, to seed and to plant faults."""
-        assert data is not None
-        data.sql(f"{given['project']}-{given['instance']}", given["database"], *given["statements"])
-        return {}
-
-    def stop(_: Mapping[str, Any]) -> dict[str, Any]:
-        """End every server behind the double."""
-        if data is not None:
-            data.stop_all()
-        return {}
-
     plane.commands |= {
         "backup": runs.back_up,
         "backdate": runs.backdate,
         "seed": runs.seed,
         "stall": stall,
-        "sql": run_sql,
-        "port": lambda _: {"port": data.port if data else 5432},
-        "stop": stop,
     }
+    plane.commands |= behind(data)
     return plane
 
 
