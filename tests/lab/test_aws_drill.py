@@ -29,10 +29,9 @@ def count(access: Any) -> int:
         psycopg2.connect(
             host=access.host, port=access.port, dbname=access.database, user=access.reader, password=access.reader_password
         )
-    ) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM orders")
-            return int(cursor.fetchone()[0])
+    ) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM orders")
+        return int(cursor.fetchone()[0])
 
 
 def test_a_drill_restores_secures_asks_and_leaves_nothing(aws: AwsAccount, tmp_path: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from include.clouds.aws.clients import AwsClients
-from include.clouds.aws.words import Refused, translated
+from include.clouds.aws.words import NotSignedIn, Refused, translated
 
 Raw = Mapping[str, Any]
 Given = TypeVar("Given")
@@ -111,6 +111,8 @@ class Listings:
                     return None if owner == account else f"{key_arn} is managed by AWS: no other account can use it"
                 grantee = f"arn:aws:iam::{account}:root"
                 kms.create_grant(KeyId=key_arn, GranteePrincipal=grantee, Operations=["Decrypt", "CreateGrant"], DryRun=True)
+        except NotSignedIn:
+            raise
         except PermissionError as not_let:
             return str(not_let)
         except Refused as answer:

@@ -45,10 +45,15 @@ _BUSY = (
     *("RequestTimeout", "RequestTimeoutException", "SlowDown", "KMSInternalException", "DependencyTimeoutException"),
     *("InvalidDBInstanceState", "InvalidDBInstanceStateFault", "InsufficientDBInstanceCapacity"),
 )
-_NOT_LET = (
+_NOT_KNOWN = (
     *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId", "UnrecognizedClientException"),
-    *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "SignatureDoesNotMatch", "InvalidToken"),
+    *("AuthFailure", "SignatureDoesNotMatch", "InvalidToken"),
 )
+_NOT_LET = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+
+class NotSignedIn(PermissionError):
+    """AWS does not know who asks (expired, revoked or missing credentials): so it said nothing of the thing asked for."""
 
 
 class Refused(OSError):
@@ -91,12 +96,12 @@ def translated(what: str) -> Iterator[None]:
         said = f"{what}: {error}"
         if code(error) in _BUSY or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
             raise Transient(said) from error
+        if code(error) in _NOT_KNOWN:
+            raise NotSignedIn(f"{said}; look at the connection's credentials") from error
         if code(error) in _NOT_LET:
-            raise PermissionError(
-                f"{said}; look at the connection's credentials and its policy (include/clouds/aws/iam)"
-            ) from error
+            raise PermissionError(f"{said}; look at the role's policy (include/clouds/aws/iam)") from error
         raise Refused(said, code(error)) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise PermissionError(f"{what}: {error}; give the connection credentials or a role") from error
+        raise NotSignedIn(f"{what}: {error}; give the connection credentials or a role") from error
     except (BotoCoreError, ResponseParserError) as error:
         raise Transient(f"{what}: {error}") from error
