@@ -64,3 +64,12 @@ def sign(
         typer.echo(f"drillyard costs sign: {fault}", err=True)
         raise typer.Exit(1) from fault
     typer.echo(f"{month} version {note.detail['version']} signed by {by}")
+
+
+@app.command()
+def bills(out: Annotated[Path, typer.Option(help="Folder for the synthetic bills.")]) -> None:
+    """Write synthetic bills of the example platform, to try the report without a real bill."""
+    from include.costs.synthetic import write_bills
+
+    written = write_bills(out)
+    typer.echo(f"{len(written)} synthetic bills in {out}; none of their numbers is real")

@@ -55,7 +55,7 @@ def anomalies(daily: list[Daily], settings: CostSettings) -> list[Finding]:
     series: dict[tuple[str, ...], dict[Any, Decimal]] = defaultdict(dict)
     months: dict[tuple[Any, ...], str] = {}
     for d in daily:
-        key = (d.provider, d.currency, d.transfer_class, d.origin, d.to)
+        key = (d.provider, d.currency, d.transfer_class, d.origin, d.to, d.service)
         series[key][d.day] = money.EXACT.add(series[key].get(d.day, Decimal(0)), d.billed)
         months[(key, d.day)] = d.month
     found = []
@@ -65,17 +65,17 @@ def anomalies(daily: list[Daily], settings: CostSettings) -> list[Finding]:
             usual = median(past) if len(past) >= 2 else None
             if usual is None or cost < usual * settings.anomaly_factor or cost - usual < settings.anomaly_least:
                 continue
-            provider, currency, name, origin, to = key
+            provider, currency, name, origin, to, service = key
             found.append(
                 Finding(
                     kind="anomaly",
-                    title=f"{provider}: {name.replace('_', ' ')} from {origin or '?'} to {to or '?'} on {day}",
+                    title=f"{service or provider}: {name.replace('_', ' ')} from {origin or '?'} to {to or '?'} on {day}",
                     month=months[(key, day)],
                     currency=currency,
                     amount=cost - usual,
                     confidence="high" if len(past) == 4 else "medium",
                     why=f"{money.plain(cost)} against a median of {money.plain(usual)} on {len(past)} earlier {day:%A}s",
-                    where=_where(provider, name, origin, to) | {"day": day.isoformat()},
+                    where=_where(provider, name, origin, to) | {"day": day.isoformat()} | ({"service": service} if service else {}),
                 )
             )
     return found
