@@ -6,8 +6,8 @@ list of backups across servers. How far the log reaches is told nowhere, so it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from include.catalog import model
 from include.clouds.azure.clients import Azure, translated, word
 from include.clouds.azure.settings import Datastore, Sandboxes
 from include.clouds.managed import NotThere, digests_at, judged, untold
-from include.recovery.contracts import Transient, Unsupported
+from include.recovery.contracts import Transient
 from include.recovery.model import Check, Copy, Inspection, Outcome, RecoveryPoint, Survey
 
 GEO = "geo"
@@ -107,16 +107,26 @@ class FlexibleServerBackups:
     def inspect(
         self, datastore: model.Datastore, point: RecoveryPoint, cursor: Mapping[str, Any] | None, *, full: bool
     ) -> Inspection:
-        """How the server is configured to keep what it has. Azure shows neither a backup's bytes nor its log."""
+        """The backup itself, and how the server is configured to keep what it has. Azure shows neither a backup's bytes
+        nor its log."""
         del cursor, full
-        mine = own(datastore)
+        mine, there = own(datastore), True
         with translated():
             server = self._azure.postgres.servers.get(mine.resource_group, mine.server)
-        return Inspection(checks=tuple(configured(mine, server, point)))
+        try:
+            with translated():
+                self._azure.postgres.backups_automatic_and_on_demand.get(mine.resource_group, mine.server, point.id)
+        except NotThere:
+            there = False
+        told = "listed" if there else "not there"
+        line = judged("point-available", "backup", there, told, "listed", f"Azure knows no backup {point.id}: make another one")
+        return Inspection(checks=(line, *configured(mine, server, point)))
 
-    def spoil(self, datastore: model.Datastore, point: RecoveryPoint) -> AbstractContextManager[RecoveryPoint]:
-        """Azure lets nobody change a backup's bytes, so there is no bad one to find."""
-        raise Unsupported(f"{own(datastore).server}: backup {point.id} cannot be damaged on purpose")
+    @contextmanager
+    def spoil(self, datastore: model.Datastore, point: RecoveryPoint) -> Iterator[RecoveryPoint]:
+        """A backup that nobody made: Azure lets nobody damage one, and one that is not there must be refused."""
+        del datastore
+        yield point.model_copy(update={"id": f"{point.id}-never-made"})
 
     def discover(self, datastores: Mapping[str, model.Datastore]) -> Sequence[Mapping[str, Any]]:
         """A draft for each database of the subscription that no entry names. Business time is left to who knows it."""

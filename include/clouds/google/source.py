@@ -7,32 +7,20 @@ point-in-time recovery a hundred to a call.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from include.catalog import model
 from include.clouds.google.clients import Google
+from include.clouds.google.keeping import RUN_STATUS, available, backups_of, configured, rolls, settings_of
 from include.clouds.google.settings import Datastore, Sandboxes
-from include.clouds.managed import digests_at, judged, untold
-from include.recovery.contracts import Transient, Unsupported
-from include.recovery.model import Check, Copy, Inspection, Outcome, RecoveryPoint, Status, Survey
+from include.clouds.managed import NotThere, digests_at
+from include.recovery.contracts import Transient
+from include.recovery.model import Copy, Inspection, RecoveryPoint, Status, Survey
 
-RUN_STATUS = {
-    "ENQUEUED": Status.PENDING,
-    "OVERDUE": Status.FAILED,
-    "RUNNING": Status.RUNNING,
-    "FAILED": Status.FAILED,
-    "SUCCESSFUL": Status.SUCCEEDED,
-    "SKIPPED": Status.FAILED,
-    "DELETION_PENDING": Status.FAILED,
-    "DELETION_FAILED": Status.SUCCEEDED,
-    "DELETED": Status.FAILED,
-}
-"""Of a backup run. A word that is not here raises KeyError: nobody guesses what can be restored."""
 _KINDS = {"AUTOMATED": "automated", "ON_DEMAND": "snapshot"}
-_DAY = timedelta(days=1)
 
 
 class CloudSqlBackups:
@@ -74,7 +62,7 @@ class CloudSqlBackups:
         runs: dict[str, list[Any]] = defaultdict(list)
         for run in self._google.pages(sql.backupRuns(), project=project, instance="-", maxResults=1000):
             runs[run["instance"]].append(run)
-        rolling = {one.instance for one in mine.values() if one.instance in there and _rolls(there[one.instance])}
+        rolling = {one.instance for one in mine.values() if one.instance in there and rolls(there[one.instance])}
         ask = sql.projects().instances().getLatestRecoveryTime
         return there, runs, self._google.batch({name: ask(project=project, instance=name) for name in sorted(rolling)})
 
@@ -84,7 +72,7 @@ class CloudSqlBackups:
         if isinstance(reach, Exception):
             raise reach
         good = [run for run in runs if RUN_STATUS[run["status"]] is Status.SUCCEEDED]
-        kept = timedelta(days=int(_backups(instance).get("transactionLogRetentionDays", 7)))
+        kept = timedelta(days=int(backups_of(instance).get("transactionLogRetentionDays", 7)))
         found = []
         for run in sorted(good, key=lambda one: str(one["startTime"]), reverse=True):
             began, ended = datetime.fromisoformat(run["startTime"]), datetime.fromisoformat(run["endTime"])
@@ -124,16 +112,23 @@ class CloudSqlBackups:
     def inspect(
         self, datastore: model.Datastore, point: RecoveryPoint, cursor: Mapping[str, Any] | None, *, full: bool
     ) -> Inspection:
-        """How the instance is configured to keep what it has. Google shows neither a backup's bytes nor its log's files."""
+        """The backup run itself, and how the instance is configured to keep what it has. Google shows neither a backup's
+        bytes nor its log's files."""
         del cursor, full
-        mine = own(datastore)
-        sql = self._google.sql
-        instance = self._google.call(sql.instances().get(project=mine.project, instance=mine.instance))
-        return Inspection(checks=tuple(configured(mine, instance, point)))
+        mine, sql = own(datastore), self._google.sql
+        place = {"project": mine.project, "instance": mine.instance}
+        instance = self._google.call(sql.instances().get(**place))
+        try:
+            run = self._google.call(sql.backupRuns().get(**place, id=point.id))
+        except NotThere:
+            run = {"status": "not there"}
+        return Inspection(checks=(available(run["status"], point), *configured(mine, instance, point)))
 
-    def spoil(self, datastore: model.Datastore, point: RecoveryPoint) -> AbstractContextManager[RecoveryPoint]:
-        """Google lets nobody change a backup run's bytes, so there is no bad one to find."""
-        raise Unsupported(f"{own(datastore).instance}: backup run {point.id} cannot be damaged on purpose")
+    @contextmanager
+    def spoil(self, datastore: model.Datastore, point: RecoveryPoint) -> Iterator[RecoveryPoint]:
+        """A backup run that nobody made: Google lets nobody damage one, and one that is not there must be refused."""
+        del datastore
+        yield point.model_copy(update={"id": str(int(point.id) + 1)})
 
     def discover(self, datastores: Mapping[str, model.Datastore]) -> Sequence[Mapping[str, Any]]:
         """A draft for each database of the catalogued projects that no entry names. Business time is left to who knows it."""
@@ -161,41 +156,3 @@ def own(datastore: model.Datastore) -> Datastore:
     if not isinstance(datastore, Datastore):
         raise TypeError(f"datastore {datastore.name} is not on Cloud SQL")
     return datastore
-
-
-def _backups(instance: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = instance["settings"].get("backupConfiguration", {})
-    return found
-
-
-def _rolls(instance: Mapping[str, Any]) -> bool:
-    return bool(_backups(instance).get("enabled") and _backups(instance).get("pointInTimeRecoveryEnabled"))
-
-
-def settings_of(instance: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the instance says of its backups. Automated ones are daily, so a count of them is a number of days."""
-    told = _backups(instance)
-    kept = told.get("backupRetentionSettings", {}).get("retainedBackups", 7) if told.get("enabled") else 0
-    failed = [run["id"] for run in runs if run["status"] == "FAILED"]
-    return {"retention": int(kept) * _DAY.total_seconds(), **({"failed_runs": failed[:5]} if failed else {})}
-
-
-def configured(datastore: Datastore, instance: Mapping[str, Any], point: RecoveryPoint) -> list[Check]:
-    """One check a setting that a recovery depends on."""
-    told, layer, where = _backups(instance), "backup", f"{datastore.project}/{datastore.instance}"
-    protected = bool(instance["settings"].get("deletionProtectionEnabled"))
-    days = int(told.get("transactionLogRetentionDays", 0)) if _rolls(instance) else 0
-    until = point.restorable_until.isoformat()
-    return [
-        untold("manifest", layer, "Google shows no checksum of a backup run: only a restore proves it"),
-        Check(name="wal-continuity", layer=layer, outcome=Outcome.PASSED, measured=f"rolls to {until}")
-        if point.facts["rolls"]
-        else untold("wal-continuity", layer, f"{where} keeps no log that carries this backup run on"),
-        judged("deletion-protection", layer, protected, measured="on" if protected else "off", threshold="on",
-               detail=f"switch deletion protection of {where} on: one call deletes it with its backups"),
-        judged("log-retention", layer, days >= 1, measured=f"{days} days", threshold="at least 1 day",
-               detail=f"switch point-in-time recovery of {where} on: without it a day is lost"),
-        judged("customer-key", layer, not datastore.customer_key or bool(point.key_id), measured=point.key_id or "Google's key",
-               threshold="a key of ours" if datastore.customer_key else "not demanded",
-               detail=f"{where} is encrypted with Google's key, and the catalog demands one of ours: it must be made anew"),
-    ]  # fmt: skip

@@ -1,0 +1,175 @@
+"""Google Cloud and Azure under faults: what the network, the control plane and a killed process do to a drill."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from managed_drills import ID, Site, persist, site
+
+from include.clouds.managed import wait_for
+from include.lab.double import knock
+from include.recovery import drill, leases
+from include.recovery.contracts import Transient
+from include.recovery.desk import Desk
+from include.recovery.model import Lease, Outcome, Status, Verdict
+from include.recovery.nightly import verify_region
+from include.recovery.reaper import reap
+from include.recovery.run import run_drill
+from include.settings import PROJECT
+from include.values import utcnow
+
+KINDS = ("throttle", "error", "lost", "drop")
+CREATES = {"google": "instances.clone", "azure": "servers_create_or_update"}
+DELETES = {"google": "instances.delete", "azure": "servers_delete"}
+PASSWORDS = {"google": "users.insert", "azure": "servers_update"}
+LISTS = {"google": "backupRuns.list", "azure": "servers_list_by_subscription"}
+KILLED = PROJECT / "tests" / "lab" / "managed_kill.py"
+
+
+@pytest.fixture(scope="session", params=["google", "azure"])
+def where(request: pytest.FixtureRequest) -> Iterator[Site]:
+    with site(request.param) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _healthy(where: Site) -> Iterator[None]:
+    yield
+    where.fault()
+    knock(where.shop.server.url, "outage", {"on": False})
+
+
+def test_a_drill_restores_secures_asks_and_leaves_nothing(where: Site) -> None:
+    where.shop.order(5)
+    where.shop.settle()
+    record = run_drill(where.desk(), where.item(), None)
+    assert record.verdict is Verdict.PASSED, record.summary
+    names = {check.name for check in record.checks if check.outcome is Outcome.PASSED}
+    assert {"no-public-address", "private-network", "logins-disabled", "nothing-left", "database-amcheck"} <= names
+    assert record.created == record.removed != ()
+    assert where.left() == []
+
+
+def test_a_drill_that_was_over_can_be_repeated_though_its_name_is_reserved(where: Site) -> None:
+    item = where.item("again")
+    assert run_drill(where.desk(), item, None).verdict is Verdict.PASSED
+    desk = where.desk()
+    point = desk.source.survey({ID: where.mine()}, utcnow()).points[ID][0]
+    lease = desk.ledger.lease(item.drill_id)
+    assert lease is not None
+    opened = lease.model_copy(update={"opened_at": utcnow(), "closed_at": None})
+    assert desk.restore.create(where.mine(), point, item, opened).name == lease.sandbox
+    ready(desk, where, opened)
+    assert [name for name in where.left() if name.endswith(f"{lease.sandbox}-2")]
+    desk.restore.discard(lease.sandbox, where.mine(), opened)
+    assert where.left() == []
+
+
+def ready(desk: Desk, where: Site, lease: Lease) -> None:
+    def restored() -> bool | None:
+        found = desk.restore.find(lease.sandbox, where.mine(), lease.lease_id)
+        assert found is not None
+        return found.status is Status.SUCCEEDED or None
+
+    wait_for(restored, timedelta(minutes=1), lease.sandbox)
+
+
+@pytest.mark.parametrize(("kind", "at"), [("lost", CREATES), ("lost", DELETES), ("drop", PASSWORDS), ("throttle", LISTS)])
+def test_one_fault_and_the_drill_gets_through(where: Site, kind: str, at: dict[str, str]) -> None:
+    survey = kind == "throttle"
+    where.fault(kind=kind, match=at[where.cloud])
+    item = where.item()
+    record = persist(where, item)
+    if survey:
+        # What cannot be read is unknown, never green: the drill of this slot says so.
+        assert record.verdict is Verdict.UNKNOWN
+    else:
+        assert record.verdict is Verdict.PASSED, record.summary
+    assert where.left() == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_fault_at_every_call(where: Site, kind: str) -> None:
+    where.calls(reset=True)
+    persist(where, where.item())
+    total = len(where.calls())
+    assert total >= 10
+    for at in range(1, total + 1):
+        where.fault()
+        where.fault(kind=kind, at=at)
+        record = persist(where, where.item())
+        assert record.verdict in (Verdict.PASSED, Verdict.UNKNOWN), (kind, at, record.summary)
+        assert record.verdict is Verdict.PASSED or record.created == (), (kind, at, record.summary)
+        assert where.left() == [], (kind, at)
+
+
+def kill_at(where: Site, tmp_path: Path, line: int) -> tuple[str, int]:
+    """Run a drill in another process that kills itself after so many lines of its journal; the drill, and how it ended."""
+    item, file = where.item(f"kill-{line}-{where.cloud}"), tmp_path / f"{line}.json"
+    told = {"cloud": where.cloud, "url": where.shop.server.url, "port": where.shop.data.port, "ledger": where.ledger}
+    file.write_text(json.dumps({**told, "folder": str(where.folder), "item": item.model_dump(mode="json")}))
+    command = [sys.executable, str(KILLED), str(file), str(line)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (0, -9), done.stderr
+    return item.drill_id, done.returncode
+
+
+def goes_on_after(where: Site, tmp_path: Path, line: int) -> bool:
+    drill_id, code = kill_at(where, tmp_path, line)
+    record = persist(where, where.item(drill_id.rpartition(".")[2]))
+    assert record.verdict is Verdict.PASSED, (line, record.summary)
+    assert where.left() == [], line
+    made = [name for name in where.calls() if CREATES[where.cloud] in name]
+    assert made, line
+    return code == -9
+
+
+def test_a_killed_drill_goes_on_where_it_was(where: Site, tmp_path: Path) -> None:
+    assert goes_on_after(where, tmp_path, 7)
+
+
+@pytest.mark.full
+def test_a_drill_killed_at_every_line_of_its_journal_goes_on(where: Site, tmp_path: Path) -> None:
+    line = 1
+    while goes_on_after(where, tmp_path, line):
+        line += 1
+    assert line > 12
+
+
+def test_a_control_plane_that_is_down_at_night_is_unknown_with_the_reason(where: Site) -> None:
+    knock(where.shop.server.url, "outage", {"on": True})
+    region = where.mine().region
+    records = verify_region(where.desk(), region)
+    found = next(one for one in records if getattr(one, "service", "") == "shop" and not one.canary)
+    assert found.verdict is Verdict.UNKNOWN
+    assert "did not answer" in found.summary
+    with pytest.raises(Transient):
+        run_drill(where.desk(), where.item("down"), None) if where.cloud == "" else where.desk().restore.find(
+            "dy-x", where.mine()
+        )
+    knock(where.shop.server.url, "outage", {"on": False})
+    again = verify_region(where.desk(), region)
+    assert not [one for one in again if getattr(one, "service", "") == "shop" and one.verdict is Verdict.UNKNOWN]
+
+
+def test_a_restore_that_never_ends_is_halted_and_reaped_later(where: Site) -> None:
+    item, desk = where.item(), where.desk(patience="2s")
+    started = drill.begin(desk, item)
+    key = "instance" if where.cloud == "google" else "server"
+    knock(where.shop.server.url, "stall", {key: started.name})
+    drill.begin(desk, item)
+    with pytest.raises(drill.Halted, match="not ready after"):
+        drill.watch(desk, item, lambda: utcnow() + timedelta(hours=2))
+    with pytest.raises(Transient):
+        leases.close(desk, item)
+    knock(where.shop.server.url, "stall", {key: started.name, "on": False})
+    leases.expire_now(desk, item)
+    assert reap(where.desk()) == [started.name]
+    assert where.left() == []
