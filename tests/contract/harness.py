@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aws_plane import aws_harness
 from azure_plane import azure_harness
 from google_plane import google_harness
 from selfhosted_plane import Plane, plane
@@ -116,6 +117,7 @@ def unreachable(made: Plane) -> Iterator[None]:
 
 
 HARNESSES: dict[str, Callable[[], AbstractContextManager[Harness]]] = {
+    "aws": aws_harness,
     "azure": azure_harness,
     "google": google_harness,
     "selfhosted": selfhosted,
