@@ -21,9 +21,7 @@ class _Act(NamedTuple):
     at: datetime
 
 
-def adopt(  # noqa: PLR0917 - the order in which one says it: who, until when, why
-    ledger: Ledger, stores: Stores, lease_id: str, person: str, until: datetime, reason: str, now: datetime
-) -> Lease:
+def adopt(ledger: Ledger, stores: Stores, lease_id: str, person: str, until: datetime, reason: str, now: datetime) -> Lease:
     """Pass a lease to a person until an instant. Ledger first: its refusal (closed, held) must leave no record behind.
 
     Raises LookupError, LedgerError, or StoresDown: then the lease is adopted, and adopting again writes the record.
@@ -35,9 +33,7 @@ def adopt(  # noqa: PLR0917 - the order in which one says it: who, until when, w
     return taken
 
 
-def release(  # noqa: PLR0917
-    ledger: Ledger, stores: Stores, lease_id: str, person: str, reason: str, now: datetime
-) -> Lease:
+def release(ledger: Ledger, stores: Stores, lease_id: str, person: str, reason: str, now: datetime) -> Lease:
     """Give an adopted lease back to the reaper. Raises LookupError, or LedgerError when another person holds it."""
     lease = ledger.lease(lease_id)
     if lease is not None and lease.adopted_by not in (None, person):

@@ -47,7 +47,13 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
-        self._engine = create_engine(self._url, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": 10})
+        self._engine = create_engine(
+            self._url,
+            pool_pre_ping=True,
+            pool_size=2,
+            connect_args={"connect_timeout": 10},
+            executemany_mode="values_plus_batch",  # many rows in few round trips, for `rebuild`
+        )
 
     def __repr__(self) -> str:
         return f"Ledger({self._url.render_as_string(hide_password=True)})"

@@ -2,67 +2,99 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, case, func, tuple_
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.postgresql import insert
 
 from include.evidence.record import DrillRecord, LeaseRecord, NoteRecord, Record, VerificationRecord
 from include.ledger import leases
 from include.ledger.model import GLOBAL_RESUME, GLOBAL_STOP
-from include.ledger.tables import PROJECTION, drills, measurements, notes, points, records, stops, subjects, verifications
+from include.ledger.tables import PROJECTION, drills, measurements, notes, records, stops, subjects, verifications
 from include.recovery.model import Verdict
 from include.values import canonical_json
+
+Row = tuple[Table, dict[str, Any]]
+
+_BATCH = 1000
 
 
 def project(connection: Connection, record: Record) -> bool:
     """Apply one record. False when it was applied before."""
-    values = {"record_id": record.record_id, "kind": record.kind, "written_at": record.written_at}
-    if not connection.execute(insert(records).values(**values).on_conflict_do_nothing()).rowcount:
+    if not _put(connection, *_marker(record)):
         return False
-    match record:
-        case LeaseRecord():
-            leases.project(connection, record)
-        case DrillRecord():
-            _drill(connection, record)
-        case VerificationRecord():
-            _verification(connection, record)
-        case NoteRecord():
-            _note(connection, record)
+    for table, values in _rows(record):
+        _put(connection, table, values)
+    if isinstance(record, LeaseRecord):
+        leases.project(connection, record)
     return True
 
 
-def rebuild(connection: Connection, records_in_any_order: Iterable[Record]) -> int:
-    """Empty what is derived from records and fill it again; answers how many records there were."""
+def rebuild(connection: Connection, all_records: Iterable[Record]) -> int:
+    """Empty what is derived from records and fill it again, in batches; answers how many records there were."""
     for table in PROJECTION:
         connection.execute(table.delete())
-    ordered = sorted(records_in_any_order, key=lambda record: record.record_id)
-    return sum(project(connection, record) for record in ordered)
+    count, rest = 0, iter(all_records)
+    while batch := list(islice(rest, _BATCH)):
+        count += len(batch)
+        by_table: dict[Table, list[dict[str, Any]]] = defaultdict(list)
+        for record in batch:
+            for table, values in (_marker(record), *_rows(record)):
+                by_table[table].append(values)
+        for table, many in by_table.items():
+            connection.execute(insert(table).on_conflict_do_nothing(), many)
+        for record in batch:
+            if isinstance(record, LeaseRecord):
+                leases.project(connection, record)
+    return count
 
 
 def record_stop(connection: Connection, event: str, by: str, reason: str, at: datetime) -> None:
     """Note a global stop or its end. The same event by the same person at the same instant counts once."""
-    connection.execute(insert(stops).values(at=at, event=event, by=by, reason=reason).on_conflict_do_nothing())
+    _put(connection, stops, {"at": at, "event": event, "by": by, "reason": reason})
 
 
-def _drill(connection: Connection, record: DrillRecord) -> None:
-    _subject(connection, record.service, record.datastore)
-    connection.execute(
-        insert(drills).values(
-            record_id=record.record_id,
-            drill_id=record.drill_id,
-            service=record.service,
-            datastore=record.datastore,
-            decided_at=record.decided_at,
-            verdict=record.verdict.value,
-            proof=record.verdict is Verdict.PASSED and None not in (record.rto_measured, record.rpo_measured),
-            body=_text(record),
-        )
+def _put(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
+    return bool(connection.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount)
+
+
+def _marker(record: Record) -> Row:
+    return records, {"record_id": record.record_id, "kind": record.kind, "written_at": record.written_at}
+
+
+def _rows(record: Record) -> Iterator[Row]:
+    """The rows of one record, leases aside: those change what is there."""
+    match record:
+        case DrillRecord():
+            yield from _drill(record)
+        case VerificationRecord():
+            yield from _verification(record)
+        case NoteRecord():
+            yield from _note(record)
+
+
+def _drill(record: DrillRecord) -> Iterator[Row]:
+    yield _subject(record)
+    yield (
+        drills,
+        {
+            "record_id": record.record_id,
+            "drill_id": record.drill_id,
+            "service": record.service,
+            "datastore": record.datastore,
+            "decided_at": record.decided_at,
+            "verdict": record.verdict.value,
+            "proof": record.verdict is Verdict.PASSED and None not in (record.rto_measured, record.rpo_measured),
+            "body": _text(record),
+        },
     )
-    _measure(connection, record, record.decided_at, _drill_values(record))
+    for metric, value in _drill_values(record):
+        yield _measurement(record, record.decided_at, metric, value)
 
 
 def _drill_values(record: DrillRecord) -> Iterator[tuple[str, Decimal]]:
@@ -87,79 +119,52 @@ def _drill_values(record: DrillRecord) -> Iterator[tuple[str, Decimal]]:
         yield "drill_seconds", _seconds((max(ends) - record.decided_at).total_seconds())
 
 
-def _verification(connection: Connection, record: VerificationRecord) -> None:
+def _verification(record: VerificationRecord) -> Iterator[Row]:
     if not record.canary:
-        _subject(connection, record.service, record.datastore)
-    connection.execute(
-        insert(verifications).values(
-            record_id=record.record_id,
-            service=record.service,
-            datastore=record.datastore,
-            written_at=record.written_at,
-            verdict=record.verdict.value,
-            canary=record.canary,
-            body=_text(record),
-        )
+        yield _subject(record)
+    yield (
+        verifications,
+        {
+            "record_id": record.record_id,
+            "service": record.service,
+            "datastore": record.datastore,
+            "written_at": record.written_at,
+            "verdict": record.verdict.value,
+            "canary": record.canary,
+            "body": _text(record),
+        },
     )
     if record.point is None or record.canary:
         return
-    values = [("point_age_seconds", _seconds((record.written_at - record.point.restorable_until).total_seconds()))]
+    age = _seconds((record.written_at - record.point.restorable_until).total_seconds())
+    yield _measurement(record, record.written_at, "point_age_seconds", age)
     if record.point.size_bytes is not None:
-        values.append(("size_bytes", Decimal(record.point.size_bytes)))
-    _measure(connection, record, record.written_at, values)
-    _seen(connection, record)
+        yield _measurement(record, record.written_at, "size_bytes", Decimal(record.point.size_bytes))
 
 
-def _seen(connection: Connection, record: VerificationRecord) -> None:
-    """Remember a recovery point; the newest sight of it tells how it looked."""
-    if record.point is None:
-        return
-    sight = insert(points).values(
-        service=record.service,
-        datastore=record.datastore,
-        point_id=record.point.id,
-        first_seen=record.written_at,
-        last_seen=record.written_at,
-        body=_text(record.point),
-    )
-    new = sight.excluded
-    newer = tuple_(new.last_seen, new.body) > tuple_(points.c.last_seen, points.c.body)
-    merged = {
-        "first_seen": func.least(points.c.first_seen, new.first_seen),
-        "last_seen": func.greatest(points.c.last_seen, new.last_seen),
-        "body": case((newer, new.body), else_=points.c.body),
-    }
-    key = [points.c.service, points.c.datastore, points.c.point_id]
-    connection.execute(sight.on_conflict_do_update(index_elements=key, set_=merged))
-
-
-def _note(connection: Connection, record: NoteRecord) -> None:
-    connection.execute(
-        insert(notes).values(
-            record_id=record.record_id,
-            event=record.event,
-            subject=record.subject,
-            written_at=record.written_at,
-            body=_text(record),
-        )
+def _note(record: NoteRecord) -> Iterator[Row]:
+    yield (
+        notes,
+        {
+            "record_id": record.record_id,
+            "event": record.event,
+            "subject": record.subject,
+            "written_at": record.written_at,
+            "body": _text(record),
+        },
     )
     if record.event in (GLOBAL_STOP, GLOBAL_RESUME):
-        record_stop(connection, record.event, record.by, str(record.detail.get("reason", "")), record.written_at)
+        reason = str(record.detail.get("reason", ""))
+        yield stops, {"at": record.written_at, "event": record.event, "by": record.by, "reason": reason}
 
 
-def _subject(connection: Connection, service: str, datastore: str) -> None:
-    connection.execute(insert(subjects).values(service=service, datastore=datastore).on_conflict_do_nothing())
+def _subject(record: DrillRecord | VerificationRecord) -> Row:
+    return subjects, {"service": record.service, "datastore": record.datastore}
 
 
-def _measure(
-    connection: Connection, record: DrillRecord | VerificationRecord, at: datetime, values: Iterable[tuple[str, Decimal]]
-) -> None:
+def _measurement(record: DrillRecord | VerificationRecord, at: datetime, metric: str, value: Decimal) -> Row:
     subject = f"{record.service}/{record.datastore}"
-    rows = [
-        {"record_id": record.record_id, "subject": subject, "at": at, "metric": name, "value": value} for name, value in values
-    ]
-    if rows:
-        connection.execute(insert(measurements), rows)
+    return measurements, {"record_id": record.record_id, "subject": subject, "at": at, "metric": metric, "value": value}
 
 
 def _seconds(value: float) -> Decimal:

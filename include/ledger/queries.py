@@ -20,7 +20,6 @@ from include.ledger.tables import (
     journal,
     measurements,
     notes,
-    points,
     records,
     stops,
     subjects,
@@ -153,13 +152,17 @@ def measured(
 
 
 def points_seen(connection: Connection, datastore_id: str, since: datetime) -> Sequence[RecoveryPoint]:
-    """Recovery points seen at or after an instant, newest first."""
+    """Recovery points that a verification saw at or after an instant, newest first, each as it was last seen."""
     service, _, datastore = datastore_id.partition("/")
-    query = select(points.c.body).where(
-        and_(points.c.service == service, points.c.datastore == datastore, points.c.last_seen >= since)
+    query = (
+        select(verifications.c.body)
+        .where(verifications.c.service == service, verifications.c.datastore == datastore)
+        .where(verifications.c.canary.is_(False), verifications.c.written_at >= since)
+        .order_by(verifications.c.written_at, verifications.c.record_id)
     )
-    found = (RecoveryPoint.model_validate_json(body) for body in connection.execute(query).scalars())
-    return tuple(sorted(found, key=lambda point: (point.taken_at, point.id), reverse=True))
+    records = (VerificationRecord.model_validate_json(body) for body in connection.execute(query).scalars())
+    last_seen = {record.point.id: record.point for record in records if record.point is not None}
+    return tuple(sorted(last_seen.values(), key=lambda point: (point.taken_at, point.id), reverse=True))
 
 
 def stopped(connection: Connection) -> Stop | None:
@@ -186,7 +189,6 @@ def kept_until(connection: Connection, lease_id: str, now: datetime) -> datetime
 
 def answers(connection: Connection) -> bytes:
     """Everything that the ledger answers from records, as canonical JSON: two ledgers are equal when this is."""
-    seen = connection.execute(select(points).order_by(points.c.service, points.c.datastore, points.c.point_id))
     nights = connection.execute(select(verifications.c.body).order_by(verifications.c.record_id)).scalars()
     stop = stopped(connection)
     return canonical_json(
@@ -201,7 +203,6 @@ def answers(connection: Connection) -> bytes:
             "notes": _dump(notes_since(connection, None, None)),
             "leases": _dump(leases.every(connection)),
             "open_leases": [lease.lease_id for lease in leases.open_ones(connection)],
-            "points": [[r.service, r.datastore, r.first_seen.timestamp(), r.last_seen.timestamp(), r.body] for r in seen],
             "stopped": None if stop is None else stop.model_dump(mode="json"),
         }
     )

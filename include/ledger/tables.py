@@ -89,17 +89,6 @@ verifications = Table(
     Index("verifications_canary", "written_at", postgresql_where=Column("canary", Boolean)),
 )
 
-points = Table(
-    "points",
-    metadata,
-    Column("service", _Id, primary_key=True),
-    Column("datastore", _Id, primary_key=True),
-    Column("point_id", _Id, primary_key=True),
-    Column("first_seen", _Instant, nullable=False),
-    Column("last_seen", _Instant, nullable=False),
-    Column("body", Text, nullable=False),
-)
-
 measurements = Table(
     "measurements",
     metadata,
@@ -151,5 +140,5 @@ stops = Table(
     Column("reason", Text, nullable=False),
 )
 
-PROJECTION = (records, subjects, drills, verifications, points, measurements, leases, notes, stops)
+PROJECTION = (records, subjects, drills, verifications, measurements, leases, notes, stops)
 """What `rebuild` empties and fills from the records."""

@@ -76,15 +76,6 @@ CREATE TABLE notes (
     PRIMARY KEY (record_id)
 );
 CREATE INDEX notes_by_event ON notes (event, written_at);
-CREATE TABLE points (
-    service TEXT COLLATE "C" NOT NULL,
-    datastore TEXT COLLATE "C" NOT NULL,
-    point_id TEXT COLLATE "C" NOT NULL,
-    first_seen TIMESTAMP WITH TIME ZONE NOT NULL,
-    last_seen TIMESTAMP WITH TIME ZONE NOT NULL,
-    body TEXT NOT NULL,
-    PRIMARY KEY (service, datastore, point_id)
-);
 CREATE TABLE records (
     record_id TEXT COLLATE "C" NOT NULL,
     kind TEXT NOT NULL,
@@ -123,7 +114,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("anchors", "cursors", "drills", "journal", "leases", "measurements", "notes", "points", "records", "stops"):
+    for table in ("anchors", "cursors", "drills", "journal", "leases", "measurements", "notes", "records", "stops"):
         op.drop_table(table)
     for table in ("subjects", "verifications"):
         op.drop_table(table)
