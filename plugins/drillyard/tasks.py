@@ -17,11 +17,16 @@ EVIDENCE = Asset("drillyard-evidence", uri="drillyard://evidence")
 """Updated when sealed evidence was added; `publish_readiness` listens."""
 
 
+NOT_A_LOGIN = "dag_test"
+"""What Airflow itself calls the user of `airflow dags test`: whoever has the machine may say for whom they act."""
+
+
 def _requested() -> tuple[dict[str, Any], str, Any]:
     """The form's values, who triggered, and the instant that names the request: the same at every try of one run."""
     context: Any = get_current_context()
     run = context["dag_run"]
     claimed, user = context["params"].get("requested_by"), getattr(run, "triggering_user_name", None)
+    user = None if user == NOT_A_LOGIN else user
     params = dict(context["params"])
     if user and claimed and claimed != user:  # who logged in counts; whom they act for goes into the reason
         params["reason"] = f"{params.get('reason') or 'by hand'} (for {claimed})"
