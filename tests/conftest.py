@@ -23,7 +23,9 @@ def isolate() -> None:
     """
     atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
     kept = {
-        name: value for name, value in airflow_home.inherited(os.environ).items() if not name.startswith(("AIRFLOW", "DRILLYARD"))
+        name: value
+        for name, value in airflow_home.inherited(os.environ).items()
+        if not name.startswith(("AIRFLOW", "DRILLYARD")) or name == "DRILLYARD_CHROMIUM"  # where the browser tests find theirs
     }
     ours = airflow_home.airflow_environment(SCRATCH / "airflow", {}, environ=kept)
     os.environ.clear()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from include.evidence.store import LocalStore
 from include.evidence.stores import Stores
@@ -382,3 +383,50 @@ def test_a_role_with_nothing_but_select_gets_every_answer(ledger: Ledger) -> Non
         connection.execute(text('DROP OWNED BY "board reader"'))
         connection.execute(text('DROP ROLE "board reader"'))
     engine.dispose()
+
+
+# ---- the command -------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_make_rebuild_list_and_hand_over(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from include.ledger import cli
+
+    url = _database(server, "commanded")
+    stores = Stores([LocalStore("one", tmp_path / "one")])
+    monkeypatch.setattr(cli, "_stores", lambda: stores)
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(cli.app, [*arguments, "--ledger", url])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    refused = CliRunner().invoke(cli.app, ["leases", "--ledger", url])
+    assert refused.exit_code == 1 and "run `drillyard ledger migrate`" in refused.output
+    assert "version 0001" in run("migrate")
+    assert "no lease is open" in run("leases")
+    for record in a_year(services=1, days=8):
+        stores.write_record(record)
+    count = len(stores.stores[0].list())
+    assert f"{count} records from {tmp_path / 'one'}" in run("rebuild", "--from", str(tmp_path / "one"))
+    lease = open_ledger(url).open_leases()[0].lease_id
+    assert lease in run("leases") and "expired" in run("leases")
+    assert "belongs to ann until" in run("adopt", lease, "ann", "--for", "2h", "--reason", "compare prices")
+    assert "held by ann" in run("leases") and "expires in 1h" in run("leases")
+    taken = CliRunner().invoke(cli.app, ["adopt", lease, "bo", "--ledger", url])
+    assert taken.exit_code == 1 and "is held by ann" in taken.output
+    assert "left to the reaper" in run("release", lease, "ann")
+    nobody = CliRunner().invoke(cli.app, ["adopt", "no.such.lease", "bo", "--ledger", url])
+    assert nobody.exit_code == 1 and "no lease 'no.such.lease'" in nobody.output
+    before = open_ledger(url).answers()
+    run("rebuild", "--from", str(tmp_path / "one"))
+    assert open_ledger(url).answers() == before
+
+
+def test_a_connection_gives_the_url_with_its_password_and_options() -> None:
+    from include.connections import parse
+    from include.ledger import url_of
+
+    info = parse("drillyard_ledger", "postgres://dy:p%40ss%2Fword@db.example:6432/ledger?sslmode=verify-full&foo=1")
+    assert url_of(info) == "postgresql+psycopg2://dy:p%40ss%2Fword@db.example:6432/ledger?sslmode=verify-full"
+    with pytest.raises(ValueError, match="needs postgres"):
+        url_of(parse("drillyard_ledger", "mysql://x@y/z"))
