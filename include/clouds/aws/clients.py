@@ -101,15 +101,26 @@ def endpoints(extra: Mapping[str, Any]) -> Callable[[str], str | None]:
     return endpoint
 
 
-def open_account(info: ConnectionInfo) -> Account:
-    """A session by a connection's fields, spelled like the amazon provider's. Raises ValueError for another type."""
-    import boto3
-
+def fence_account(info: ConnectionInfo, *, role_at_global_endpoint: bool = True) -> None:
+    """Raise before a session is opened: ValueError for a connection of another type; in a lab PermissionError when its role
+    would be asked for at a real STS, or its credentials at a machine's metadata service."""
     if info.conn_type != "aws":
         raise ValueError(f"connection {info.conn_id} has the type {info.conn_type}; RDS wants aws")
     extra = info.extra
+    own = (extra.get("service_config") or {}).get("sts") or {}
+    sts = own.get("endpoint_url") or (extra.get("endpoint_url") if role_at_global_endpoint else None)
+    fence_endpoint("sts", sts)
+    if not info.login:
+        allowed("http://169.254.169.254")
+
+
+def open_account(info: ConnectionInfo) -> Account:
+    """A session by a connection's fields, spelled like the amazon provider's. Raises like `fence_account`."""
+    import boto3
+
+    fence_account(info)
+    extra = info.extra
     endpoint = endpoints(extra)
-    fence_endpoint("sts", endpoint("sts"))
     session = boto3.Session(
         aws_access_key_id=info.login or None,
         aws_secret_access_key=info.password or None,
