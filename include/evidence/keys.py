@@ -39,10 +39,11 @@ def signed_by(public: str, message: bytes, signature: str) -> bool:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        Ed25519PublicKey.from_public_bytes(_bytes(public, "public")).verify(bytes.fromhex(signature), message)
+        raw = bytes.fromhex(signature)
+        Ed25519PublicKey.from_public_bytes(_bytes(public, "public")).verify(raw, message)
     except (InvalidSignature, ValueError):
         return False
-    return True
+    return raw.hex() == signature  # `fromhex` reads blanks and capitals too, and one signature has one form
 
 
 def _load(private: str) -> Ed25519PrivateKey:
