@@ -91,8 +91,8 @@ def restore_command(folder: Folder) -> str:
     """Ask the runner for a file and wait for its answer, with nothing but the shell's own words.
 
     The server never sees the archive: the runner fetches, unpacks and hands over, from any store and under any user.
-    The answer names the file: the shell may open the pipe while the runner still holds its end from the answer before,
-    and then sees that end close without a word. Taking that for "not in the archive" would end recovery early.
+    The answer names the file, so that one which was meant for a shell that is gone is passed over. The runner holds both
+    pipes open for as long as it lives; when it dies the shell waits, and never takes silence for the end of the archive.
     """
     want, got = (shlex.quote(str(folder.feed / name)).replace("%", "%%") for name in ("want", "got"))
     return f'echo "%f %p" > {want} && while read answer name < {got}; test "$name" != "%f"; do answer=; done; test "$answer" = ok'

@@ -96,6 +96,8 @@ class Work:
             self.launch()
             if not self.wait(feed, deadline) and replay.target_not_reached(replay.tail(self.folder.log)):
                 self.configure(to_latest=True)
+                if feed:
+                    feed.forget()
                 self.launch()
                 self.wait(feed, deadline)
             if self.server is None or self.server.poll() is not None:
@@ -133,7 +135,7 @@ class Work:
             if time.monotonic() > deadline:
                 raise NotReady(self.failure(feed, f"the server was not ready within {self.job.max_ready:.0f} s (max_ready)"))
             if feed:
-                feed.serve(0.05, lambda: server.poll() is None)
+                feed.serve(0.05)
             else:
                 time.sleep(0.05)
         return False

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import re
 import select
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from include.clouds.selfhosted.files import Store
@@ -32,13 +30,23 @@ class Feed:
             path.unlink(missing_ok=True)
             os.mkfifo(path, 0o600)
             user.own(path)
-        # Open for both, so that the pipe never ends when a shell closes its side.
-        self._want = os.open(folder.feed / "want", os.O_RDWR | os.O_NONBLOCK)
+        # Both open for reading and writing, so that neither ever ends when a shell closes its side: an answer waits in
+        # the pipe until the shell that asked has read it.
+        self._want, self._got = (os.open(folder.feed / name, os.O_RDWR | os.O_NONBLOCK) for name in ("want", "got"))
 
     def close(self) -> None:
+        """Let go of the pipes. A shell that still waits then waits for ever: the server must have ended, or be ready."""
         os.close(self._want)
+        os.close(self._got)
 
-    def serve(self, patience: float, alive: Callable[[], bool]) -> None:
+    def forget(self) -> None:
+        """Pass over what a server that has ended asked, and what it was answered."""
+        for pipe in (self._want, self._got):
+            with contextlib.suppress(BlockingIOError):
+                while os.read(pipe, 4096):
+                    pass
+
+    def serve(self, patience: float) -> None:
         """Answer what is asked within `patience` seconds."""
         ready, _, _ = select.select([self._want], [], [], patience)
         if not ready:
@@ -47,7 +55,7 @@ class Feed:
             found = _WANTED.match(line)
             if found:
                 answer = self._hand_over(found["name"], found["path"])
-                self._answer(f"{'ok' if answer else 'no'} {found['name']}", alive)
+                os.write(self._got, f"{'ok' if answer else 'no'} {found['name']}\n".encode())
 
     def _hand_over(self, name: str, relative: str) -> bool:
         """Put one file of the archive where the server wants it. A damaged one is refused, with its reason noted."""
@@ -75,20 +83,6 @@ class Feed:
         self._user.own(target)
         self.served.append(name)
         return True
-
-    def _answer(self, word: str, alive: Callable[[], bool]) -> None:
-        """Answer the shell that waits. It opens its side after asking, so this may take an instant."""
-        while alive():
-            try:
-                handle = os.open(self._folder.feed / "got", os.O_WRONLY | os.O_NONBLOCK)
-            except OSError as nobody_there:
-                if nobody_there.errno != errno.ENXIO:
-                    raise
-                time.sleep(0.001)
-                continue
-            os.write(handle, f"{word}\n".encode())
-            os.close(handle)
-            return
 
 
 def target_not_reached(log: str) -> bool:
