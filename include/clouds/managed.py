@@ -121,7 +121,7 @@ def same_version(point: RecoveryPoint, server: str) -> Check:
     return judged("version", "preflight", fits, point.engine_version or "not told", server, detail)
 
 
-def judged(name: str, layer: str, fits: bool, measured: str, threshold: str, detail: str) -> Check:  # noqa: PLR0917  a line of a report
+def judged(name: str, layer: str, fits: bool, measured: str, threshold: str, detail: str) -> Check:
     """A check of one fact: `detail` says what to do when it does not fit."""
     outcome = Outcome.PASSED if fits else Outcome.FAILED
     return Check(name=name, layer=layer, outcome=outcome, measured=measured, threshold=threshold, detail="" if fits else detail)

@@ -161,6 +161,9 @@ class Handler(BaseHTTPRequestHandler):
     """Reads a request, has it answered, writes the response."""
 
     protocol_version = "HTTP/1.1"
+    # One packet an answer, at once: otherwise each costs the 40 ms of a delayed acknowledgement.
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
     plane: ControlPlane
 
     def handle_one_request(self) -> None:

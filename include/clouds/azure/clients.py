@@ -109,14 +109,17 @@ def from_connection(info: ConnectionInfo, subscription: str) -> Azure:
     if "endpoint" in extra:
         return Azure(None, subscription, str(extra["endpoint"]))
     allowed(ENDPOINT)
-    if info.password or "clientSecret" in extra:
-        raise PermissionError(
-            f"connection {info.conn_id} holds a long-lived secret: use a managed or workload identity (docs/azure.md)"
-        )
+    refuse_secret(info)
     from azure.identity import DefaultAzureCredential
 
     named = {name: extra[name] for name in ("managed_identity_client_id", "workload_identity_tenant_id") if extra.get(name)}
     return Azure(DefaultAzureCredential(**named), subscription)
+
+
+def refuse_secret(info: ConnectionInfo) -> None:
+    """Raise PermissionError when a connection holds an application's secret."""
+    if info.password or "clientSecret" in info.extra:
+        raise PermissionError(f"connection {info.conn_id} holds a long-lived secret: use a managed identity (docs/azure.md)")
 
 
 def opened(clients: Clients, settings: Sandboxes) -> Azure:

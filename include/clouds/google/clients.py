@@ -139,10 +139,7 @@ def from_connection(info: ConnectionInfo) -> Google:
 
         return Google(AnonymousCredentials(), str(extra.get("endpoint", ENDPOINT)))  # type: ignore[no-untyped-call]
     allowed(str(extra.get("endpoint", ENDPOINT)))
-    if {"keyfile_dict", "key_path"} & set(extra):
-        raise PermissionError(
-            f"connection {info.conn_id} holds a long-lived key: use workload identity federation (docs/google.md)"
-        )
+    refuse_key(info)
     import google.auth
     from google.auth import impersonated_credentials
 
@@ -151,6 +148,14 @@ def from_connection(info: ConnectionInfo) -> Google:
     for account in [chain] if isinstance(chain, str) else chain:
         credentials = impersonated_credentials.Credentials(credentials, account, list(SCOPES))  # type: ignore[no-untyped-call]
     return Google(credentials, str(extra.get("endpoint", ENDPOINT)))
+
+
+def refuse_key(info: ConnectionInfo) -> None:
+    """Raise PermissionError when a connection holds a service account's key."""
+    if {"keyfile_dict", "key_path"} & set(info.extra):
+        raise PermissionError(
+            f"connection {info.conn_id} holds a long-lived key: use workload identity federation (docs/google.md)"
+        )
 
 
 def opened(clients: Clients, connection: str) -> Google:
