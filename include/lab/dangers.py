@@ -82,15 +82,16 @@ def _foreign_server(state: LabState) -> list[str]:
 
 
 def repoint(state: LabState) -> None:
-    """After a server got another port: let the subscription and the foreign server follow."""
+    """After a server got another port: let the subscription and the foreign server follow. Restarts ``stock-db``."""
     postgres.execute(
         state.cluster(VICTIM),
         "stock",
         f"ALTER SUBSCRIPTION {SUBSCRIPTION} CONNECTION '{_source_conninfo(state)}'",
         f"ALTER SERVER billing_production OPTIONS (SET port '{state.cluster(TELLER).port}')",
-        # A worker that hangs on whatever listens at the old port now would not look at its new connection.
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_subscription WHERE pid IS NOT NULL",
     )
+    # A worker that hangs on whatever listens at the old port now would not look at its new connection.
+    postgres.stop(state.cluster(VICTIM))
+    postgres.start(state.cluster(VICTIM))
 
 
 def _baseline_file(state: LabState) -> Path:

@@ -169,7 +169,7 @@ def down(where: Path | None = None, *, purge: bool = False, tell: Tell = print) 
         lab = states.load(place)
         if lab.writer is not None:
             processes.end(lab.writer)
-        stop_sandboxes(lab)
+        stop_sandboxes(place / "sandboxes")
         each(lambda server: postgres.stop(lab.cluster(server.name)), fleet.SERVERS)
         states.save(lab.model_copy(update={"writer": None}))
     if purge:
@@ -177,9 +177,9 @@ def down(where: Path | None = None, *, purge: bool = False, tell: Tell = print) 
     tell("lab is down" + (" and its data is gone" if purge else f"; its data stays in {place}"))
 
 
-def stop_sandboxes(lab: LabState) -> None:
-    """End restored servers that a killed drill left in the lab's own sandbox root; their files stay for the reaper."""
-    for file in (lab.home / "sandboxes").glob("*/**/postmaster.pid"):
+def stop_sandboxes(root: Path) -> None:
+    """End restored servers that a killed drill left in a sandbox root of the lab; their files stay for the reaper."""
+    for file in root.glob("*/**/postmaster.pid"):
         left = processes.postmaster(file.parent)
         if left is not None:
             processes.end(left, by=signal.SIGINT)

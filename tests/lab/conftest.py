@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from include.lab import environment
+from include.lab import accounts, environment
 from include.lab import lab as the_lab
 from include.lab.faults import board
 from include.lab.state import LabState
@@ -42,14 +42,20 @@ def running_lab(rows: int = ROWS) -> Iterator[LabState]:
 
 @contextmanager
 def in_environment(lab: LabState) -> Iterator[LabState]:
-    """The lab's variables in `os.environ`, as they were afterwards."""
+    """The lab's variables in `os.environ`, as they were afterwards. Sandboxes are made outside of /dev/shm, which a
+    restored server has to itself.
+    """
     before = dict(os.environ)
-    os.environ.update(environment.read(lab))
+    sandboxes = Path(tempfile.mkdtemp(prefix="drillyard-sandboxes-"))
+    accounts.folder(sandboxes, lab.user, 0o700)
+    os.environ.update(environment.read(lab) | {"DRILLYARD_SANDBOX_ROOT": str(sandboxes)})
     try:
         yield lab
     finally:
         os.environ.clear()
         os.environ.update(before)
+        the_lab.stop_sandboxes(sandboxes)
+        shutil.rmtree(sandboxes)
 
 
 @pytest.fixture(scope="session")

@@ -188,15 +188,16 @@ def test_a_taken_port_is_no_failure_and_the_subscription_follows(small_lab):
         feed = "SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL"
         assert postgres.scalar(moved.cluster("stock-db"), "stock", feed) == 1
     finally:
-        back = states.load(small_lab.home)
+        # Back to the port that the session's other tests know.
         the_lab.down(small_lab.home, tell=lambda _: None)
-        clusters = back.clusters | {"orders-db": small_lab.cluster("orders-db")}
-        states.save(back.model_copy(update={"clusters": clusters, "writer": None}))
-        state = the_lab.up(small_lab.home, tell=lambda _: None)
-        dangers.repoint(state)
-        dangers.note_baseline(state)
+        states.save(small_lab.model_copy(update={"writer": None}))
+        for server in fleet.SERVERS:
+            postgres.start(small_lab.cluster(server.name))
+        dangers.repoint(small_lab)
+        the_lab.up(small_lab.home, tell=lambda _: None)
 
 
+@pytest.mark.full
 def test_an_up_that_was_cut_off_is_made_again(monkeypatch):
     def cut_off(*_):
         raise ConnectionError("cut off")
@@ -242,6 +243,25 @@ def test_the_default_size_has_a_million_rows():
             assert time.monotonic() - began < 120
         finally:
             postgres.stop(cluster, mode="immediate")
+
+
+def test_programs_that_the_server_user_cannot_reach_are_copied_with_their_libraries(monkeypatch):
+    real = accounts.can_run
+    with running_folder() as folder:
+        monkeypatch.setattr(accounts, "can_run", lambda command, *rest: str(folder) in command[0] and real(command, *rest))
+        copied = binaries.usable_bin(folder, accounts.server_user())
+        assert folder in copied.parents
+        cluster = Cluster(
+            name="copied",
+            data=folder / "copied" / "data",
+            log=folder / "copied" / "log",
+            port=the_lab.free_ports(1)[0],
+            bin_dir=copied,
+            user=accounts.server_user(),
+            password="x" * 24,
+        )
+        postgres.initdb(cluster, {})
+        assert "pg_dump (PostgreSQL) 18" in postgres.run(cluster, "pg_dump", "--version")
 
 
 def test_the_commands_speak_of_what_is_there(lab):
