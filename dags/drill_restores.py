@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import CronTriggerTimetable, DeadlineAlert, DeadlineReference, Param, dag
+from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from drillyard.forms import service_names
-from drillyard.notices import late
+from drillyard.notices import late_after
 from drillyard.tasks import plan_drills, restore_drills, seal
 
 PARAMS = {
@@ -41,9 +41,7 @@ PARAMS = {
     doc_md=__doc__,
     tags=["recovery"],
     default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
-    deadline=DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(hours=4), callback=late(), name="late"
-    ),
+    deadline=late_after(timedelta(hours=4)),
 )
 def drill_restores() -> None:
     restore_drills(plan_drills()) >> seal()

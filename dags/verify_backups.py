@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import CronTriggerTimetable, DeadlineAlert, DeadlineReference, Param, dag
+from airflow.sdk import CronTriggerTimetable, Param, dag
 
-from drillyard.notices import late
+from drillyard.notices import late_after
 from drillyard.tasks import plan_sweeps, seal, verify_sweeps
 
 
@@ -27,9 +27,7 @@ from drillyard.tasks import plan_sweeps, seal, verify_sweeps
     doc_md=__doc__,
     tags=["recovery"],
     default_args={"retries": 2, "retry_delay": timedelta(seconds=20)},
-    deadline=DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(hours=2), callback=late(), name="late"
-    ),
+    deadline=late_after(timedelta(hours=2)),
 )
 def verify_backups() -> None:
     verify_sweeps(plan_sweeps()) >> seal()

@@ -35,7 +35,7 @@ class CostReportOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         import os
 
-        from drillyard.clients import connections
+        from drillyard.clients import connection
         from include import settings
         from include.costs.report import write_report
         from include.costs.settings import CostsError
@@ -53,7 +53,7 @@ class CostReportOperator(BaseOperator):
                 month=self.month,
                 engine=self.engine,
                 send=str(self.send) == "True",
-                connections=connections,
+                connections=connection,
             )
         except (CostsError, FileNotFoundError) as fault:
             raise AirflowFailException(str(fault)) from fault
