@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import urllib.error
@@ -38,7 +39,7 @@ class AirflowClient:
             headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {self._token}"} if self._token else {})},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             raise AirflowError(
@@ -72,10 +73,15 @@ class AirflowClient:
         return found
 
     def wait(self, dag_id: str, run_id: str, seconds: float) -> dict[str, Any]:
-        """The run when it has finished. Raises TimeoutError, naming its unfinished tasks."""
+        """The run when it has finished. Raises TimeoutError, naming its unfinished tasks.
+
+        A busy or restarting API server is waited for: what it does not answer is not a state of the run.
+        """
         until = time.monotonic() + seconds
         while True:
-            found = self.run(dag_id, run_id)
+            found = {"state": "unknown"}
+            with contextlib.suppress(OSError):
+                found = self.run(dag_id, run_id)
             if found["state"] in FINISHED:
                 return found
             if time.monotonic() > until:

@@ -86,6 +86,10 @@ def airflow_environment(
         "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        # On a busy laptop a file may take long to read: better late than a DAG that vanishes and comes back.
+        "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "180",
+        "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "300",
+        "CORE__DAGBAG_IMPORT_TIMEOUT": "120",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     base = inherited(os.environ if environ is None else environ)

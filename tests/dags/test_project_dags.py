@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from include.lab import airflow_home
+
 HEAVY = (
     "boto3",
     "botocore",
@@ -79,3 +81,15 @@ def test_a_heavy_import_is_noticed(tmp_path: Path) -> None:
     planted = tmp_path / "planted.py"
     planted.write_text("import pandas\nimport duckdb\n")
     assert {"pandas", "duckdb"} <= set(heavy_imports([planted])[str(planted)])
+
+
+def test_airflow_lists_no_import_error_without_a_lab(airflow_env: dict[str, str]) -> None:
+    assert "No data found" in airflow_home.run_airflow(airflow_env, ["dags", "list-import-errors", "--local"])
+
+
+def test_airflow_would_list_a_broken_file(airflow_env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("from airflow.sdk import dag\nraise LookupError('no such name')\n")
+    listing = airflow_home.run_airflow(
+        airflow_env | {"AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path)}, ["dags", "list-import-errors", "--local", "--output", "json"]
+    )
+    assert "broken.py" in listing

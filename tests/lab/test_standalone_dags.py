@@ -1,0 +1,97 @@
+"""The DAGs under ``airflow standalone`` on a lab: scheduler, triggerer, assets, pools, and a scheduler that is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from standalone import Standalone, standalone_on, until
+
+from include.lab import airflow_home, airflow_server, airflow_settings
+from include.lab.state import LabState
+
+
+@pytest.fixture(scope="module")
+def airflow(small_lab: LabState) -> Iterator[Standalone]:
+    with standalone_on(small_lab) as up:
+        yield up
+
+
+def test_it_is_whole(airflow: Standalone) -> None:
+    assert set(airflow.api.health().values()) == {"healthy"}
+    dags = airflow.api.call("GET", "/api/v2/dags?limit=100")["dags"]
+    assert {"verify_backups", "drill_restores", "publish_readiness", "reap_leftovers"} <= {dag["dag_id"] for dag in dags}
+    assert [dag["dag_id"] for dag in dags if dag["is_paused"]] == []
+
+
+def test_no_import_errors_with_the_lab(airflow: Standalone) -> None:
+    assert airflow.api.call("GET", "/api/v2/importErrors")["import_errors"] == []
+    assert "No data found" in airflow_home.run_airflow(airflow.env, ["dags", "list-import-errors"])
+
+
+def test_the_settings_files_pools_exist(airflow: Standalone) -> None:
+    wanted = airflow_settings.pools_file(airflow_settings.read())
+    there = {pool["name"]: pool for pool in airflow.api.call("GET", "/api/v2/pools")["pools"]}
+    for name, pool in wanted.items():
+        assert (there[name]["slots"], there[name]["include_deferred"]) == (pool["slots"], pool["include_deferred"])
+
+
+def test_backups_are_verified(airflow: Standalone) -> None:
+    states = airflow.finished("verify_backups", airflow.api.trigger("verify_backups"))
+    assert any(task.startswith("verify_selfhosted.verify[") and state == "success" for task, state in states.items())
+
+
+def test_a_drill_is_restored_through_the_triggerer_and_its_evidence_publishes_the_readiness(airflow: Standalone) -> None:
+    before = {run["dag_run_id"] for run in asset_runs(airflow)}
+    run = airflow.drill("pricing")
+    deferred = until(
+        lambda: (
+            taken(airflow, "selfhosted_restores", "deferred_slots") or airflow.api.run("drill_restores", run)["state"] == "failed"
+        )
+    )
+    states = airflow.finished("drill_restores", run)
+    assert deferred == 1, "the restore never waited in the triggerer, or its slot was not kept"
+    assert states["drill_selfhosted.verdict[0]"] == "success"
+    fired = until(lambda: [one for one in asset_runs(airflow) if one["dag_run_id"] not in before])
+    airflow.finished("publish_readiness", fired[0]["dag_run_id"])
+
+
+def taken(airflow: Standalone, pool: str, kind: str) -> int:
+    return int(airflow.api.call("GET", f"/api/v2/pools/{pool}")[kind])
+
+
+def asset_runs(airflow: Standalone) -> list[dict[str, Any]]:
+    return [run for run in airflow.api.runs("publish_readiness") if run["run_type"] == "asset_triggered"]
+
+
+def test_a_drill_survives_the_schedulers_death(airflow: Standalone) -> None:
+    run = airflow.drill("identity")
+    until(lambda: airflow.states("drill_restores", run).get("drill_selfhosted.restore[0]") in ("running", "deferred"))
+    dead = airflow.kill("scheduler")
+    states = airflow.finished("drill_restores", run)
+    assert states["drill_selfhosted.verdict[0]"] == "success"
+    assert until(lambda: new_scheduler(airflow)) != dead
+
+
+def new_scheduler(airflow: Standalone) -> int:
+    try:
+        return int(airflow.process("scheduler").pid)
+    except LookupError:
+        return 0
+
+
+def test_what_a_dead_scheduler_leaves_is_swept(airflow: Standalone) -> None:
+    dead = airflow.kill("scheduler")
+    until(lambda: new_scheduler(airflow) not in (0, dead))
+
+    def orphans() -> list[int]:
+        return [
+            one.pid for one in airflow_server.members(airflow.home) if one.ppid() == 1 and "LocalExecutor" in one.cmdline()[0]
+        ]
+
+    until(lambda: not orphans(), seconds=60)
+
+
+def test_the_reaper_runs(airflow: Standalone) -> None:
+    airflow.finished("reap_leftovers", airflow.api.trigger("reap_leftovers"))
