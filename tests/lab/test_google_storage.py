@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from include.evidence.store import AlreadyThere, ObjectStore
-from include.lab.google.storage import CloudStorage
+from include.lab.google.storage import VARIABLES, CloudStorage
+
+os.environ.update(VARIABLES)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from include.lab.double import knock
 from include.recovery import drill, leases
 from include.recovery.contracts import Transient
 from include.recovery.desk import Desk
-from include.recovery.model import Lease, Outcome, Status, Verdict
+from include.recovery.model import Lease, Outcome, Status, Target, Verdict
 from include.recovery.nightly import verify_region
 from include.recovery.reaper import reap
 from include.recovery.run import run_drill
@@ -174,3 +174,36 @@ def test_a_restore_that_never_ends_is_halted_and_reaped_later(where: Site) -> No
     leases.expire_now(desk, item)
     assert reap(where.desk()) == [started.name]
     assert where.left() == []
+
+
+def documented(cloud: str) -> set[str]:
+    """The calls of the table of rights on a cloud's page."""
+    text = (PROJECT / "docs" / f"{cloud}.md").read_text()
+    table = text.partition("| call | ")[2].partition("\n\n")[0]
+    return {row.split("`")[1] for row in table.splitlines() if row.startswith("| `")}
+
+
+def test_every_call_is_in_the_table_of_rights_and_no_other(where: Site) -> None:
+    where.calls(reset=True)
+    desk, mine = where.desk(), where.mine()
+    desk.source.discover({ID: mine})
+    verify_region(desk, mine.region)
+    point = desk.source.survey({ID: mine}, utcnow()).points[ID][0]
+    assert run_drill(where.desk(), where.item(), None).verdict is Verdict.PASSED
+    named = where.item().model_copy(update={"target": Target(point_id=point.id)})
+    assert run_drill(where.desk(), named, None).verdict is not Verdict.UNKNOWN
+    lease = drill_and_secure_twice(where)
+    desk.restore.discard(lease.sandbox, mine, lease)
+    polls = {"operation_status"}
+    assert set(where.calls()) - polls == documented(where.cloud)
+
+
+def drill_and_secure_twice(where: Site) -> Lease:
+    item, desk = where.item(), where.desk()
+    drill.begin(desk, item)
+    lease = desk.ledger.lease(item.drill_id)
+    assert lease is not None
+    ready(desk, where, lease)
+    for _ in range(2):
+        desk.restore.secure(lease.sandbox, where.mine(), desk.secret)
+    return lease
