@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from include.connections import Connections, from_environment
 from include.evidence.readiness import Evidence, readiness
-from include.evidence.readiness_model import Canary, Readiness, Seal, TrendPoint
+from include.evidence.readiness_model import Canary, Readiness, Seal, TrendPoint, Uncatalogued
 from include.evidence.record import DrillRecord, NoteRecord, Record, VerificationRecord
 from include.ledger.model import GLOBAL_RESUME, GLOBAL_STOP, Stop
 from include.recovery.model import Verdict
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 TREND = timedelta(days=366)
 HELD = "drill-held"
 """`NoteRecord.event` of a drill that was due and held."""
+UNCATALOGUED = "uncatalogued-database"
+"""`NoteRecord.event` of a database that is there and that no catalog entry names; written every night that sees it."""
+_NEWS = timedelta(days=60)
+_TWO_NIGHTS = timedelta(days=2)
 NEWEST_LINKS = 48
 """How many links of the chain every report looks at: two days of hourly sealing. `drillyard evidence verify` looks at all."""
 
@@ -55,8 +59,7 @@ def current(connections: Connections = from_environment, directory: Path | None 
     loaded, now = load(directory or platform_dir()), utcnow()
     ledger = open_ledger(url_of(connections(CONN_ID)))
     seal = look_at_seal(open_stores(loaded.catalog.platform.evidence, connections), loaded, ledger.anchor())
-    canary = _canary(ledger.latest_canary())
-    return readiness(loaded, from_ledger(ledger, now), ledger.stopped(), now, seal=seal, canary=canary)
+    return readiness(loaded, from_ledger(ledger, now), ledger.stopped(), now, seal=seal)
 
 
 def current_from_store(url: str, directory: Path | None = None) -> Readiness:
@@ -67,8 +70,8 @@ def current_from_store(url: str, directory: Path | None = None) -> Readiness:
 
     loaded, now, store = load(directory or platform_dir()), utcnow(), open_store(url)
     records = list(store.records())
-    evidence, canary = from_records(records, now)
-    return readiness(loaded, evidence, stop_in(records), now, seal=look_at_seal(Stores([store]), loaded, None), canary=canary)
+    seal = look_at_seal(Stores([store]), loaded, None)
+    return readiness(loaded, from_records(records, now), stop_in(records), now, seal=seal)
 
 
 def stop_in(records: Iterable[Record]) -> Stop | None:
@@ -85,19 +88,26 @@ def stop_in(records: Iterable[Record]) -> Stop | None:
 def from_ledger(ledger: Ledger, now: datetime) -> Evidence:
     """The evidence that the report needs, as the ledger has it."""
     drills = ledger.latest_drills()
-    held = _held(ledger.notes(event=HELD, since=now - timedelta(days=60)), drills)
-    trend = ledger.trend(now - TREND)
-    return Evidence(drills, ledger.proofs(), ledger.latest_verifications(), held, trend, _docs(drills.values()))
+    return Evidence(
+        drills=drills,
+        passed=ledger.proofs(),
+        verifications=ledger.latest_verifications(),
+        held=_held(ledger.notes(event=HELD, since=now - _NEWS), drills),
+        trend=ledger.trend(now - TREND),
+        docs=_docs(drills.values()),
+        canaries=_canaries(ledger.canaries(now - _NEWS)),
+        uncatalogued=_uncatalogued(ledger.notes(event=UNCATALOGUED, since=now - _TWO_NIGHTS)),
+    )
 
 
-def from_records(records: Iterable[Record], now: datetime) -> tuple[Evidence, Canary | None]:
+def from_records(records: Iterable[Record], now: datetime) -> Evidence:
     """The same from the records of one store, with the ledger gone."""
     drills: dict[str, DrillRecord] = {}
     passed: dict[str, DrillRecord] = {}
     nights: dict[str, VerificationRecord] = {}
+    canaries: list[VerificationRecord] = []
     notes: list[NoteRecord] = []
     trend: dict[str, list[TrendPoint]] = {}
-    canary: VerificationRecord | None = None
     for record in sorted(records, key=lambda one: one.record_id):
         match record:
             case DrillRecord():
@@ -108,12 +118,22 @@ def from_records(records: Iterable[Record], now: datetime) -> tuple[Evidence, Ca
                 if record.decided_at >= now - TREND:
                     trend.setdefault(subject, []).append(_trend_point(record))
             case VerificationRecord() if record.canary:
-                canary = record
+                canaries.append(record)
             case VerificationRecord():
                 nights[f"{record.service}/{record.datastore}"] = record
-            case NoteRecord() if record.event == HELD:
+            case NoteRecord():
                 notes.append(record)
-    return Evidence(drills, passed, nights, _held(notes, drills), trend, _docs(drills.values())), _canary(canary)
+    strays = [note for note in notes if note.event == UNCATALOGUED and note.written_at >= now - _TWO_NIGHTS]
+    return Evidence(
+        drills=drills,
+        passed=passed,
+        verifications=nights,
+        held=_held([note for note in notes if note.event == HELD and note.written_at >= now - _NEWS], drills),
+        trend=trend,
+        docs=_docs(drills.values()),
+        canaries=_canaries([one for one in canaries if one.written_at >= now - _NEWS]),
+        uncatalogued=_uncatalogued(strays),
+    )
 
 
 def look_at_seal(stores: Stores, loaded: Loaded, anchor: Anchor | None) -> Seal:
@@ -153,11 +173,29 @@ def _docs(drills: Iterable[DrillRecord]) -> dict[str, str]:
     }
 
 
-def _canary(record: VerificationRecord | None) -> Canary | None:
-    if record is None:
-        return None
-    caught = record.verdict is Verdict.PASSED
-    return Canary(written_at=record.written_at, caught=caught, summary=record.summary, evidence_id=record.record_id)
+def _canaries(records: Iterable[VerificationRecord]) -> tuple[Canary, ...]:
+    """The newest of each cloud and region: one that was caught elsewhere says nothing of this one."""
+    newest = {(record.cloud, record.region): record for record in sorted(records, key=lambda one: one.written_at)}
+    return tuple(
+        Canary(
+            cloud=cloud,
+            region=region,
+            written_at=record.written_at,
+            verdict=record.verdict.value,
+            summary=record.summary,
+            evidence_id=record.record_id,
+        )
+        for (cloud, region), record in sorted(newest.items())
+    )
+
+
+def _uncatalogued(notes: Iterable[NoteRecord]) -> tuple[Uncatalogued, ...]:
+    found = {}
+    for note in sorted(notes, key=lambda one: one.written_at):
+        cloud, region = str(note.detail.get("cloud", "?")), str(note.detail.get("region", "?"))
+        stray = Uncatalogued(database=note.subject, cloud=cloud, region=region, seen_at=note.written_at)
+        found[cloud, region, note.subject] = stray
+    return tuple(one for _, one in sorted(found.items()))
 
 
 def _trend_point(record: DrillRecord) -> TrendPoint:

@@ -23,6 +23,7 @@ from include.evidence.readiness_model import (
     StopLine,
     TierSummary,
     TrendPoint,
+    Uncatalogued,
     VerificationLine,
 )
 from include.evidence.record import DrillRecord, VerificationRecord
@@ -51,6 +52,9 @@ class Evidence:
     trend: Mapping[str, Sequence[TrendPoint]] = field(default_factory=dict)
     docs: Mapping[str, str] = field(default_factory=dict)
     """Relative links to Data Docs, by drill id."""
+    canaries: Sequence[Canary] = ()
+    """The newest of each cloud and region."""
+    uncatalogued: Sequence[Uncatalogued] = ()
 
 
 def readiness(
@@ -60,7 +64,6 @@ def readiness(
     now: datetime,
     *,
     seal: Seal | None = None,
-    canary: Canary | None = None,
 ) -> Readiness:
     """The report. Services whose catalog file is broken, and what was never drilled or verified, are `unknown`."""
     catalog = loaded.catalog
@@ -77,7 +80,8 @@ def readiness(
         generated_at=now,
         expected_again_by=now + 2 * PUBLISHED_EVERY,
         stop=StopLine(by=stop.by, reason=stop.reason, at=stop.at) if stop else None,
-        canary=canary,
+        canaries=tuple(evidence.canaries),
+        uncatalogued=tuple(evidence.uncatalogued),
         seal=seal,
         doubles=tuple(sorted(doubles)),
         catalog_problems=tuple(str(problem) for problem in loaded.errors),

@@ -159,12 +159,28 @@ class Seal(Frozen):
 
 
 class Canary(Frozen):
-    """The backup known to be bad that every night must be found bad."""
+    """The backup known to be bad that every night must be refused, in one region of one cloud."""
 
+    cloud: str
+    region: str
     written_at: Instant
-    caught: bool
+    verdict: str
+    """``passed``: it was refused, as it must be. ``failed``: it was taken for good. ``unknown``: none could be made."""
     summary: str
     evidence_id: str
+
+    @property
+    def caught(self) -> bool:
+        return self.verdict == "passed"
+
+
+class Uncatalogued(Frozen):
+    """A database that is there and that no catalog entry names: nobody proves that it can be restored."""
+
+    database: str
+    cloud: str
+    region: str
+    seen_at: Instant
 
 
 class Readiness(Frozen):
@@ -177,7 +193,9 @@ class Readiness(Frozen):
     expected_again_by: Instant
     """A reader who sees this instant pass without a newer report knows that nobody publishes any more."""
     stop: StopLine | None
-    canary: Canary | None
+    canaries: tuple[Canary, ...]
+    """The newest of each region. None at all: nobody knows that the verifier finds bad backups."""
+    uncatalogued: tuple[Uncatalogued, ...]
     seal: Seal | None
     doubles: tuple[str, ...]
     """What in the shown evidence was a double and not the real thing."""
@@ -185,3 +203,8 @@ class Readiness(Frozen):
     tiers: tuple[TierSummary, ...]
     services: tuple[ServiceReadiness, ...]
     """Unknown first, then stale, failed, proven; within a state by tier and name."""
+
+    @property
+    def canary(self) -> Canary | None:
+        """The canary that decides the night: one that was not caught, if there is any."""
+        return min(self.canaries, key=lambda one: one.caught, default=None)

@@ -43,13 +43,14 @@ def headlines(report: Readiness, now: datetime) -> list[str]:
     lines = []
     if report.stop:
         lines.append(f"STOPPED by {report.stop.by} at {report.stop.at:%Y-%m-%d %H:%M} UTC: {report.stop.reason}")
-    if report.canary is None:
-        lines.append("canary: never run")
-    else:
-        age = brief((now - report.canary.written_at).total_seconds())
-        lines.append(
-            f"canary: {'found bad, as it must be' if report.canary.caught else 'NOT CAUGHT'}, {age} ago; {report.canary.summary}"
-        )
+    if not report.canaries:
+        lines.append("canary: none, so nobody knows that the verifier finds bad backups")
+    for one in report.canaries:
+        said = {"passed": "refused, as it must be", "failed": "NOT CAUGHT"}.get(one.verdict, "unknown")
+        age = brief((now - one.written_at).total_seconds())
+        lines.append(f"canary of {one.cloud} {one.region}: {said}, {age} ago; {one.summary}")
+    for other in report.uncatalogued:
+        lines.append(f"{MARKS['failed']} not in the catalog: {other.database} ({other.cloud} {other.region})")
     if report.seal:
         head = f", head {report.seal.head}" if report.seal.head else ""
         lines.append(f"seal: {report.seal.word}{head}; {report.seal.checked}")

@@ -194,10 +194,10 @@ class Ledger:
         with self._reading() as connection:
             return queries.trend(connection, since)
 
-    def latest_canary(self) -> VerificationRecord | None:
-        """The newest verification of a backup that is known to be bad: it passed when the bad one was found bad."""
+    def canaries(self, since: datetime) -> Sequence[VerificationRecord]:
+        """Verifications of backups known to be bad, oldest first: one passed when the bad backup was refused."""
         with self._reading() as connection:
-            return queries.latest_canary(connection)
+            return queries.canaries(connection, since)
 
     def points_seen(self, datastore_id: str, since: datetime) -> Sequence[RecoveryPoint]:
         """Recovery points that a verification saw at or after an instant, newest first, each as last seen."""

@@ -99,13 +99,11 @@ def trend(connection: Connection, since: datetime) -> Mapping[str, Sequence[Tren
     return found
 
 
-def latest_canary(connection: Connection) -> VerificationRecord | None:
-    """The newest canary of the whole platform."""
-    newest = (
-        select(verifications.c.body).where(verifications.c.canary.is_(True)).order_by(verifications.c.written_at.desc()).limit(1)
-    )
-    body = connection.execute(newest).scalar_one_or_none()
-    return None if body is None else VerificationRecord.model_validate_json(body)
+def canaries(connection: Connection, since: datetime) -> Sequence[VerificationRecord]:
+    """The verifications of known-bad backups since an instant, oldest first."""
+    query = select(verifications.c.body).where(verifications.c.canary, verifications.c.written_at >= since)
+    bodies = connection.execute(query.order_by(verifications.c.written_at, verifications.c.record_id)).scalars()
+    return tuple(VerificationRecord.model_validate_json(body) for body in bodies)
 
 
 def drills_since(connection: Connection, service: str | None, since: datetime | None) -> Sequence[DrillRecord]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,10 @@ import pytest
 
 from include.evidence.page import page as render
 from include.evidence.readiness import readiness
-from include.evidence.readiness_model import Canary, Readiness, Seal
+from include.evidence.readiness_model import Readiness, Seal, Uncatalogued
 from include.recovery.model import Check, Outcome
 from tests.unit.evidence_samples import a_drill
-from tests.unit.readiness_samples import DAY, NOW, STOP, a_loaded, a_platform, a_service, proven
+from tests.unit.readiness_samples import DAY, NOW, STOP, a_canary, a_loaded, a_platform, a_service, proven
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -28,10 +29,10 @@ def html() -> str:
     return render(a_platform())
 
 
-def small(now_seal: Seal | None = None, canary: Canary | None = None, **changed: object) -> Readiness:
+def small(**changed: object) -> Readiness:
     """Two services, proven a day ago."""
     services = [a_service("orders"), a_service("prices", "tier-2", owner="finance-systems")]
-    report = readiness(a_loaded(*services), proven(*services), None, NOW, seal=now_seal, canary=canary)
+    report = readiness(a_loaded(*services), replace(proven(*services), canaries=[a_canary()]), None, NOW)
     return report.model_copy(update=changed)
 
 
@@ -192,12 +193,14 @@ def test_prints_all_rows_without_the_controls(visit: Visit, html: str) -> None:
 
 def test_stop_seal_canary_and_doubles_are_said_plainly(visit: Visit) -> None:
     seal = Seal(word="BROKEN", head="7:" + "a" * 64, findings=("north: altered records/x: link 3 sealed …",))
-    canary = Canary(written_at=NOW, caught=False, summary="a truncated backup passed", evidence_id="x")
     services = [a_service("orders")]
     evidence = proven(*services)
     doubled = a_drill("orders", "main", NOW - DAY, doubles=("RDS control plane",))
-    evidence = type(evidence)({"orders/main": doubled}, {"orders/main": doubled}, evidence.verifications)
-    report = readiness(a_loaded(*services), evidence, STOP, NOW, seal=seal, canary=canary)
+    drills = {"orders/main": doubled}
+    stray = Uncatalogued(database="shadow", cloud="selfhosted", region="dc-south", seen_at=NOW)
+    missed = [a_canary("failed", summary="nothing refused it"), a_canary("unknown", summary="no point to spoil")]
+    evidence = replace(evidence, drills=drills, passed=drills, canaries=missed, uncatalogued=[stray])
+    report = readiness(a_loaded(*services), evidence, STOP, NOW, seal=seal)
     text = visit(render(report)).locator("#banners").inner_text()
     for part in (
         "Everything is stopped",
@@ -205,10 +208,17 @@ def test_stop_seal_canary_and_doubles_are_said_plainly(visit: Visit) -> None:
         "not as it was sealed",
         "north: altered records/x",
         "canary was not caught",
+        "nothing refused it",
+        "none could be made",
+        "shadow (selfhosted dc-south)",
     ):
         assert part in text
     assert "doubles and not the real thing: RDS control plane" in text
-    assert "No canary" in visit(render(small())).locator("#banners").inner_text()
+    assert "No canary" in visit(render(small(canaries=()))).locator("#banners").inner_text()
+    page = visit(render(small()))
+    assert page.locator("#banners").inner_text() == ""
+    page.clock.fast_forward((2 * DAY).total_seconds() * 1000)
+    assert "canary is old" in page.locator("#banners").inner_text()
 
 
 def test_what_a_database_says_is_never_run_as_html(visit: Visit) -> None:
@@ -217,7 +227,7 @@ def test_what_a_database_says_is_never_run_as_html(visit: Visit) -> None:
     evidence = proven(*services)
     checks = (Check(name=f"a{evil}", layer="business", outcome=Outcome.FAILED, measured=evil, threshold=evil, detail=evil),)
     drill = a_drill("orders", "main", NOW - DAY, "failed", summary=evil, checks=checks, why=evil)
-    evidence = type(evidence)({"orders/main": drill}, {}, evidence.verifications)
+    evidence = replace(evidence, drills={"orders/main": drill}, passed={})
     page = visit(render(readiness(a_loaded(*services, broken={"x": evil}), evidence, None, NOW)))
     page.click("button[data-service=orders]")
     assert page.evaluate("window.hurt") is None

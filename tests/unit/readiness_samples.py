@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,17 @@ def proven(*services: Service, age: timedelta = DAY, night: timedelta = timedelt
     )
 
 
+def a_canary(verdict: str = "passed", age: timedelta = timedelta(hours=9), summary: str = "refused by: manifest") -> Canary:
+    return Canary(
+        cloud="selfhosted",
+        region="dc-north",
+        written_at=NOW - age,
+        verdict=verdict,
+        summary=summary,
+        evidence_id="a-canary",
+    )
+
+
 NAMES = (
     *("order-intake", "inventory", "pricing", "identity", "erp-connector", "warehouse-events", "shipping"),
     *("invoicing", "returns", "customer-portal", "notifications", "partner-exchange", "product-content", "analytics"),
@@ -94,13 +106,11 @@ def a_platform(count: int = 14, weeks: int = 46) -> Readiness:
         keys=("d1a3bc1dcb0c8c7e",),
         checked="newest 48 links and 96 records in 2 stores; `drillyard evidence verify` reads all",
     )
-    canary = Canary(
-        written_at=NOW - timedelta(hours=9), caught=True, summary="found bad by manifest", evidence_id="20261123T-canary"
-    )
+    evidence = replace(evidence, canaries=[a_canary()])
     loaded = a_loaded(
         *services, broken={"carrier-labels": "services/carrier-labels.yaml:7: tier: 'teir-1' is unknown; nearest: tier-1"}
     )
-    return readiness(loaded, evidence, None, NOW, seal=seal, canary=canary)
+    return readiness(loaded, evidence, None, NOW, seal=seal)
 
 
 def _past(subject: str, number: int, weeks: int, *kept: dict[str, Any]) -> None:

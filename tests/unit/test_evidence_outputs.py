@@ -18,7 +18,7 @@ from include.evidence.cli_readiness import readiness_command
 from include.evidence.page import page
 from include.evidence.publish import from_records, stop_in
 from include.evidence.readiness import readiness
-from include.evidence.readiness_model import Readiness
+from include.evidence.readiness_model import Readiness, Uncatalogued
 from include.evidence.store import LocalStore
 from include.evidence.stores import Stores
 from include.evidence.table import COLUMNS, headlines, print_table, rows
@@ -29,6 +29,7 @@ from tests.unit.evidence_samples import T0, a_lease, a_lease_record, a_note, a_v
 from tests.unit.readiness_samples import NOW, STOP, a_loaded, a_platform, a_service, proven
 
 REPORT = a_platform()
+STRAY = Uncatalogued(database="shadow", cloud="selfhosted", region="dc-south", seen_at=NOW)
 
 
 # ---- table -------------------------------------------------------------------------------------------------------
@@ -64,11 +65,20 @@ def test_into_a_file_it_is_one_plain_line_a_datastore() -> None:
 
 def test_headlines_say_stop_canary_seal_and_tiers() -> None:
     text = "\n".join(headlines(REPORT.model_copy(update={"stop": STOP}), NOW))
-    for part in ("STOPPED by ines-holm", "canary: found bad", "seal: UNTRUSTED, head 1042:5f4b", "tier-1: 1 unknown, 4 proven"):
+    for part in (
+        "STOPPED by ines-holm",
+        "canary of selfhosted dc-north: refused, as it must be, 9h ago",
+        "seal: UNTRUSTED, head 1042:5f4b",
+        "tier-1: 1 unknown, 4 proven",
+    ):
         assert part in text
-    bare = REPORT.model_copy(update={"canary": None, "seal": None, "doubles": ("RDS control plane",)})
+    bare = REPORT.model_copy(update={"canaries": (), "uncatalogued": (STRAY,), "seal": None, "doubles": ("RDS control plane",)})
     text = "\n".join(headlines(bare, NOW))
-    assert "canary: never run" in text and "doubles, not the real thing: RDS control plane" in text
+    assert (
+        "canary: none" in text
+        and "not in the catalog: shadow (selfhosted dc-south)" in text
+        and "doubles, not the real thing: RDS control plane" in text
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,10 +141,17 @@ def test_the_page_needs_nothing_from_outside() -> None:
 def test_from_records_alone_finds_the_newest_of_each_and_the_stop() -> None:
     records = a_year(services=2, days=20)
     held = a_note("drill-held", NOW, why="blackout").model_copy(update={"subject": "service-1/main"})
-    evidence, canary = from_records([*records, held], NOW)
+    strays = [
+        a_note("uncatalogued-database", NOW - timedelta(days=age), cloud="selfhosted", region="dc-south").model_copy(
+            update={"subject": name}
+        )
+        for name, age in (("shadow", 0), ("shadow", 1), ("gone", 3))
+    ]
+    evidence = from_records([*records, held, *strays], NOW)
+    assert [(one.database, one.seen_at) for one in evidence.uncatalogued] == [("shadow", NOW)]
     assert set(evidence.drills) == {"service-0/main", "service-1/main"}
     assert evidence.held == {"service-1/main": "blackout"}
-    assert canary is not None and not canary.caught
+    assert evidence.canaries == (), "a canary of months ago is none"
     assert len(evidence.trend["service-0/main"]) == 3
     assert evidence.verifications["service-0/main"].written_at == max(
         r.written_at for r in records if r.kind == "verification" and not r.canary and r.service == "service-0"
@@ -168,7 +185,7 @@ def test_docs_are_linked_where_they_are(tmp_path: Path, monkeypatch: pytest.Monk
     there = tmp_path / "data-docs" / drill.drill_id / "index.html"
     there.parent.mkdir(parents=True)
     there.write_text("x")
-    evidence, _ = from_records([drill], NOW)
+    evidence = from_records([drill], NOW)
     report = readiness(a_loaded(service), replace(proven(service), docs=evidence.docs), None, NOW)
     shown = report.services[0].datastores[0].drill
     assert shown is not None and shown.docs == f"data-docs/{drill.drill_id}/index.html"

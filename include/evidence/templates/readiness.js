@@ -55,8 +55,14 @@
     const say = (kind, title, text, list = []) => found.push(`<div class="banner ${kind}"><strong>${title}</strong> ${text}${list.length ? `<ul>${list.map((l) => `<li>${esc(l)}</li>`).join("")}</ul>` : ""}</div>`);
     if (now > Date.parse(report.expected_again_by)) say("bad", "✘ This page is old.", `A newer one was expected by ${when(report.expected_again_by)}. Nobody publishes any more: look at the scheduler. Ages and states below are as of now.`);
     if (report.stop) say("bad", "✘ Everything is stopped.", `By ${esc(report.stop.by)} since ${when(report.stop.at)}: ${esc(report.stop.reason)}`);
-    if (!report.canary) say("warn", "? No canary.", "No verification of a backup known to be bad is on record, so nobody knows that the verifier finds bad ones.");
-    else if (!report.canary.caught) say("bad", "✘ The canary was not caught.", `A backup known to be bad passed at ${when(report.canary.written_at)}: do not trust this night's verifications. ${esc(report.canary.summary)}`);
+    if (!report.canaries.length) say("warn", "? No canary.", "No verification of a backup known to be bad is on record, so nobody knows that the verifier finds bad ones.");
+    for (const canary of report.canaries) {
+      const where = `${esc(canary.cloud)} ${esc(canary.region)}`, days = (now - Date.parse(canary.written_at)) / 86400e3;
+      if (canary.verdict === "failed") say("bad", "✘ The canary was not caught.", `A backup known to be bad was taken for good in ${where} at ${when(canary.written_at)}: trust no verification of that night. ${esc(canary.summary)}`);
+      else if (canary.verdict !== "passed") say("warn", "? No canary.", `In ${where} none could be made at ${when(canary.written_at)}. ${esc(canary.summary)}`);
+      else if (days >= 2) say("warn", "◷ The canary is old.", `In ${where} the last one ran at ${when(canary.written_at)}.`);
+    }
+    if (report.uncatalogued.length) say("bad", "✘ Not in the catalog.", "These databases are there, and nobody proves that they can be restored; <code>drillyard catalog discover</code> drafts their entries.", report.uncatalogued.map((one) => `${one.database} (${one.cloud} ${one.region}), seen ${when(one.seen_at)}`));
     if (report.seal) {
       const text = {BROKEN: ["bad", "✘ The evidence is not as it was sealed.", "Run <code>drillyard evidence verify</code> and keep the stores as they are."], UNTRUSTED: ["warn", "? UNTRUSTED seal.", `The evidence is whole, but sealed by a key that is not among the trusted ones (${esc(report.seal.keys.join(", "))}), such as the lab's.`], NONE: ["warn", "? Not sealed.", "No link of the chain was found."]}[report.seal.word];
       if (text) say(...text, report.seal.word === "BROKEN" ? report.seal.findings : []);

@@ -27,13 +27,14 @@ def test_ledger_and_records_tell_the_same(ledger: Ledger) -> None:
         a_note("drill-held", NOW - timedelta(hours=hours), why=f"blackout {hours}").model_copy(update={"subject": subject})
         for subject, hours in (("service-1/main", 2), ("service-2/main", 24 * 20))
     ]
-    records = [*a_year(services=3, days=30), *held]
+    stray = a_note("uncatalogued-database", NOW, cloud="selfhosted", region="hq").model_copy(update={"subject": "shadow"})
+    records = [*a_year(services=3, days=30), *held, stray]
     ledger.rebuild(records)
-    from_store, canary = from_records(records, NOW)
+    from_store = from_records(records, NOW)
     assert from_ledger(ledger, NOW) == from_store
     assert from_store.held == {"service-1/main": "blackout 2"}, "a drill that ran since makes an older hold no news"
-    newest = ledger.latest_canary()
-    assert newest is not None and canary is not None and newest.record_id == canary.evidence_id
+    assert [(one.region, one.verdict) for one in from_store.canaries] == [("hq", "failed")]
+    assert [one.database for one in from_store.uncatalogued] == ["shadow"]
     assert ledger.stopped() == publish.stop_in(records)
 
 
