@@ -71,7 +71,7 @@ FAULTS: dict[str, Fault] = {
             service="invoicing",
             physical=True,
             plant=of_backups.truncate_backup,
-            mend=of_backups.renew,
+            mend=of_backups.complete_backup,
             says="a table's file in the newest base backup is cut off in the middle",
         ),
         Fault(

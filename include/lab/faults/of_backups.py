@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import re
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,7 +164,14 @@ def truncate_backup(lab: LabState, server: Server, database: Database) -> dict[s
         "must": ["manifest"],
         "may": [*WHOLE_DRILL, "expectations", *asked(database), "rpo", "rto", "size-history"],
         "evidence": f"{victim} has {size // 2} of {size} bytes",
+        "undo": {"file": str(victim.relative_to(backups.base_folder(lab, server)))},
     }
+
+
+def complete_backup(lab: LabState, server: Server, _database: Database, undo: dict[str, Any]) -> None:
+    """Bring the whole file back from the copy."""
+    here, there = (backups.base_folder(lab, server, copy=copy) / undo["file"] for copy in (False, True))
+    shutil.copyfile(there, here)
 
 
 # ---- missing-wal-segment -------------------------------------------------------------------------------------------
@@ -208,16 +216,9 @@ def _second_after(lab: LabState, server: Server, inside: str) -> str:
 
 
 def renew(lab: LabState, server: Server, database: Database, undo: dict[str, Any]) -> None:
-    """A new backup; the ones before it, and for base backups the log before it, are removed with their copies."""
+    """A new backup. The ones before it stay: what vanishes before its time is a finding of its own."""
     del undo
-    here, there = folders(lab, server, database)
-    before = [*stored(here), *stored(there)]
-    made = backups.back_up_server(lab, server) if server.physical else backups.back_up_database(lab, server, database)
-    for old in before:
-        backups.discard(old)
     if server.physical:
-        first = re.search(r"\(file ([0-9A-F]{24})\)", (made / "backup_label").read_text())
-        for copy in (False, True):
-            for path in backups.wal_folder(lab, server, copy=copy).iterdir():
-                if first is not None and path.name[:24] < first[1]:
-                    path.unlink()
+        backups.back_up_server(lab, server)
+    else:
+        backups.back_up_database(lab, server, database)

@@ -83,7 +83,7 @@ def swap_entries(file: Path) -> bool:
 
 
 def rebuild_index(lab: LabState, server: Server, database: Database, undo: dict[str, Any]) -> None:
-    """Build it anew; then a new backup takes the place of all before it."""
+    """Build it anew, and back up."""
     postgres.execute(lab.cluster(server.name), database.name, f"REINDEX INDEX {undo['index']}")
     renew(lab, server, database, undo)
 
