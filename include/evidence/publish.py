@@ -69,9 +69,12 @@ def current_from_store(url: str, directory: Path | None = None) -> Readiness:
     from include.settings import platform_dir
 
     loaded, now, store = load(directory or platform_dir()), utcnow(), open_store(url)
-    records = list(store.records())
+    unreadable = dict[str, str]()
+    records = list(store.records(unreadable=unreadable))
     seal = look_at_seal(Stores([store]), loaded, None)
-    return readiness(loaded, from_records(records, now), stop_in(records), now, seal=seal)
+    report = readiness(loaded, from_records(records, now), stop_in(records), now, seal=seal)
+    lost = tuple(f"{path} in {url} is no record: {why}" for path, why in unreadable.items())
+    return report.model_copy(update={"catalog_problems": (*report.catalog_problems, *lost)})
 
 
 def stop_in(records: Iterable[Record]) -> Stop | None:
@@ -149,7 +152,7 @@ def look_at_seal(stores: Stores, loaded: Loaded, anchor: Anchor | None) -> Seal:
         keys=tuple(dict.fromkeys(key for look in looks for key in look.keys)),
         findings=tuple(f"{look.store}: {one.kind} {one.where}: {one.detail}" for look in looks for one in look.findings)[:50],
         checked=f"newest {max(look.links for look in looks)} links and {max(look.records for look in looks)} records"
-        f" in {len(looks)} stores; `drillyard evidence verify` reads all",
+        f" of each of {len(looks)} stores; `drillyard evidence verify` reads all",
     )
 
 

@@ -200,6 +200,7 @@ class Readiness(Frozen):
     doubles: tuple[str, ...]
     """What in the shown evidence was a double and not the real thing."""
     catalog_problems: tuple[str, ...] = Field(default=())
+    """What could not be read: catalog files, and records when the report is made from a store."""
     tiers: tuple[TierSummary, ...]
     services: tuple[ServiceReadiness, ...]
     """Unknown first, then stale, failed, proven; within a state by tier and name."""

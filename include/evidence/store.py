@@ -64,13 +64,15 @@ class Store(ABC):
         except OSError:
             return None
 
-    def records(self, prefix: str = RECORDS) -> Iterator[Record]:
-        """Every record, oldest first. Raises ValueError naming the object that is not one."""
+    def records(self, prefix: str = RECORDS, unreadable: dict[str, str] | None = None) -> Iterator[Record]:
+        """Every record, oldest first. What is none raises ValueError naming it, or goes to `unreadable` (path: why)."""
         for path in self.list(prefix):
             try:
                 yield RECORD.validate_json(self.read(path))
             except ValueError as error:
-                raise ValueError(f"{path} in store {self!r} is not a record: {error}") from error
+                if unreadable is None:
+                    raise ValueError(f"{path} in store {self!r} is not a record: {error}") from error
+                unreadable[path] = str(error).splitlines()[0]
 
     @abstractmethod
     def _create(self, path: str, data: bytes) -> None:

@@ -41,17 +41,23 @@ def rebuild(
     source: Annotated[str, typer.Option("--from", help="An evidence store: a folder or an fsspec URL")],
     ledger: Connection = None,
 ) -> None:
-    """Fill the ledger again from the records of one store, open leases included. The tables are made when missing."""
+    """Fill the ledger again from the records of one store, open leases included. The tables are made when missing.
+
+    A file that is no record hides no other: it is named, and the exit status is 1.
+    """
     from include.evidence.stores import open_store
     from include.ledger.migrations import migrate as bring
 
     with plain_errors():
         opened = _open(ledger)
         bring(opened.url)
-        began = utcnow()
-        count = opened.rebuild(open_store(source).records())
+        began, unreadable = utcnow(), dict[str, str]()
+        count = opened.rebuild(open_store(source).records(unreadable=unreadable))
         took = (utcnow() - began).total_seconds()
         print(f"{count} records from {source} in {took:.1f} s; {len(opened.open_leases())} leases are open")
+    for path, why in unreadable.items():
+        typer.secho(f"left out {path}: {why}; look for it in another store", err=True, fg=typer.colors.RED)
+    raise typer.Exit(1 if unreadable else 0)
 
 
 @app.command()

@@ -68,7 +68,7 @@
       if (text) say(...text, report.seal.word === "BROKEN" ? report.seal.findings : []);
     }
     if (report.doubles.length) say("info", "Doubles:", `in the shown evidence these were doubles and not the real thing: ${report.doubles.map(esc).join(", ")}`);
-    if (report.catalog_problems.length) say("warn", "? The catalog has errors.", "What they touch is unknown.", report.catalog_problems);
+    if (report.catalog_problems.length) say("warn", "? Something could not be read.", "What it touches is unknown.", report.catalog_problems);
     $("banners").innerHTML = found.join("");
   }
 

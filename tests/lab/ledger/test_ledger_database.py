@@ -171,6 +171,12 @@ def test_the_commands_make_rebuild_list_and_hand_over(server: str, tmp_path: Pat
     assert "left to the reaper" in run("release", lease, "ann")
     nobody = CliRunner().invoke(cli.app, ["adopt", "no.such.lease", "bo", "--ledger", url])
     assert nobody.exit_code == 1 and "no lease 'no.such.lease'" in nobody.output
+    half = tmp_path / "one" / "records" / "2026" / "01" / "05" / "half.json"
+    half.write_text("{")
+    partly = CliRunner().invoke(cli.app, ["rebuild", "--from", str(tmp_path / "one"), "--ledger", url])
+    assert partly.exit_code == 1 and "left out records/2026/01/05/half.json" in partly.output
+    assert f"{count + 2} records" in partly.output, "one bad file must not hide the others"
+    half.unlink()
     before = open_ledger(url).answers()
     run("rebuild", "--from", str(tmp_path / "one"))
     assert open_ledger(url).answers() == before
