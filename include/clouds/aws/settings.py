@@ -28,7 +28,7 @@ class Datastore(model.Datastore):
 
     cloud: Literal["aws"]
     connection: str
-    """Airflow connection (type aws) that reads the account's backups; see include/clouds/aws/iam/verify_backups.json."""
+    """Airflow connection (type aws) that reads the account's backups; see include/clouds/aws/iam/*.reader.json."""
     instance: str = Field(pattern=r"^[a-z](?:-?[a-z0-9])*$", max_length=63)
     """DBInstanceIdentifier."""
     copies: list[BackupCopy] = Field(default_factory=list)
@@ -57,7 +57,7 @@ class Sandboxes(Entry):
     """platform.yaml, clouds.aws.settings: the recovery account."""
 
     connection: str
-    """Airflow connection (type aws) that creates and deletes sandboxes; see include/clouds/aws/iam/drill_restores.json."""
+    """Airflow connection (type aws) that creates and deletes sandboxes; see include/clouds/aws/iam/*.recovery.json."""
     networks: dict[Name, SandboxNetwork] = Field(min_length=1)
     """By region. A point that lies in another region cannot be restored."""
     ready_within: Duration = timedelta(hours=2)

@@ -53,6 +53,13 @@ class Admin:
             self.door.calls.clear()
         return found
 
+    def do_assumed_roles(self) -> list[dict[str, str]]:
+        """The access keys that STS gave out, and of which role each is."""
+        from moto.sts.models import sts_backends
+
+        assumed = [one for account in sts_backends.values() for backend in account.values() for one in backend.assumed_roles]
+        return [{"access_key": one.access_key_id, "role": one.role_arn} for one in assumed]
+
     def do_down(self, down: bool = True) -> None:
         """Stop the control plane, or let it answer again. Databases go on."""
         self.door.down = down

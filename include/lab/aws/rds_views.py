@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -132,9 +133,22 @@ def automated_backups(rds: Rds, backend: Any, db_instance_identifier: str | None
     ]
 
 
-def _paginated_snapshots(self: Any) -> Any:
-    from moto.core.responses import PaginatedResult
+def _page(self: Any, found: list[Any], field: str, name: Callable[[Any], str]) -> Any:
+    """One page of a list, up to MaxRecords (100 at most, as for Amazon), and the marker of the next."""
+    from moto.core.responses import ActionResult
 
+    most = int(self.params.get("MaxRecords") or 100)
+    if not 20 <= most <= 100:
+        raise rds_calls.refuse("InvalidParameterValue", f"Invalid value {most} for MaxRecords. Must be between 20 and 100")
+    marker, start = self.params.get("Marker"), 0
+    if marker:
+        start = next((number for number, one in enumerate(found, 1) if name(one) == marker), len(found))
+    page = found[start : start + most]
+    more = {"Marker": name(page[-1])} if start + most < len(found) else {}
+    return ActionResult({field: page, **more})
+
+
+def _paginated_snapshots(self: Any) -> Any:
     filters = {f["Name"]: f["Values"] for f in self.params.get("Filters", [])}
     identifier, kind = self.params.get("DBSnapshotIdentifier"), self.params.get("SnapshotType")
     if identifier and identifier.startswith("arn:"):
@@ -144,16 +158,11 @@ def _paginated_snapshots(self: Any) -> Any:
     if kind is None and not identifier:
         # Without a type, automated and manual ones are returned, and no others (API_DescribeDBSnapshots).
         found = [snapshot for snapshot in found if snapshot.snapshot_type in ("automated", "manual")]
-    return PaginatedResult({"DBSnapshots": found})
+    return _page(self, found, "DBSnapshots", lambda one: str(one.db_snapshot_identifier))
 
 
 def _paginated_backups(self: Any) -> Any:
-    from moto.core.responses import PaginatedResult
-
-    return PaginatedResult(
-        {
-            "DBInstanceAutomatedBackups": self.backend.describe_db_instance_automated_backups(
-                self.params.get("DBInstanceIdentifier"), filters=self.params.get("Filters")
-            )
-        }
+    found = self.backend.describe_db_instance_automated_backups(
+        self.params.get("DBInstanceIdentifier"), filters=self.params.get("Filters")
     )
+    return _page(self, found, "DBInstanceAutomatedBackups", lambda one: str(one["DBInstanceAutomatedBackupsArn"]))
