@@ -95,8 +95,10 @@ def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
     whole = {n: joined[n] if n in joined.columns else ibis.null(KINDS[k]) for n, k in FOCUS_COLUMNS.items()}
     usage = whole["ChargeCategory"] == "Usage"
     priced = whole["ChargeCategory"].isin(["Usage", "Purchase"])
+    none = ibis.null("string")
     whole["ServiceCategory"] = whole["ServiceCategory"].fill_null(joined["Category"]).fill_null("Other")
-    whole["ServiceSubcategory"] = whole["ServiceSubcategory"].fill_null(joined["Subcategory"]).fill_null("Other (Other)")
+    other = ibis.literal("Other (") + whole["ServiceCategory"] + ")"
+    whole["ServiceSubcategory"] = whole["ServiceSubcategory"].fill_null(other)
     whole["ServiceName"] = whole["ServiceName"].fill_null("(not named)")
     whole["ChargeCategory"] = whole["ChargeCategory"].fill_null("Usage")
     whole["ChargeDescription"] = whole["ChargeDescription"].fill_null(whole["SkuMeter"]).fill_null(whole["ServiceName"])
@@ -104,18 +106,22 @@ def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
     whole["BillingAccountId"] = whole["BillingAccountId"].fill_null("(not named)")
     whole["BillingAccountName"] = whole["BillingAccountName"].fill_null(whole["BillingAccountId"])
     whole["BillingAccountType"] = whole["BillingAccountType"].fill_null("Billing account")
-    whole["SubAccountType"] = whole["SubAccountType"].fill_null(
-        ibis.cases((whole["SubAccountId"].notnull(), "Sub account"), else_=ibis.null("string"))
-    )
-    whole["PricingUnit"] = ibis.cases((priced, whole["PricingUnit"].fill_null("Units")), else_=ibis.null("string"))
-    one = ibis.literal(1).cast(money.QUANTITY)
-    whole["PricingQuantity"] = ibis.cases((priced, whole["PricingQuantity"].fill_null(one)), else_=ibis.null(money.QUANTITY))
-    whole["ConsumedUnit"] = ibis.cases(
-        (usage & whole["ConsumedQuantity"].notnull(), whole["ConsumedUnit"]), else_=ibis.null("string")
-    )
-    whole["RegionName"] = ibis.cases(
-        (whole["RegionId"].isnull(), ibis.null("string")), else_=whole["RegionName"].fill_null(whole["RegionId"])
-    )
+    sub = ibis.cases((whole["SubAccountId"].notnull(), "Sub account"), else_=none)
+    whole["SubAccountType"] = whole["SubAccountType"].fill_null(sub)
+    whole["PricingUnit"] = ibis.cases((priced, whole["PricingUnit"].fill_null("Units")), else_=none)
+    one, nothing = ibis.literal(1).cast(money.QUANTITY), ibis.null(money.QUANTITY)
+    whole["PricingQuantity"] = ibis.cases((priced, whole["PricingQuantity"].fill_null(one)), else_=nothing)
+    whole["PricingCategory"] = ibis.cases((priced, whole["PricingCategory"].fill_null("Standard")), else_=none)
+    consumed = usage & whole["ConsumedQuantity"].notnull()
+    whole["ConsumedUnit"] = ibis.cases((consumed, whole["ConsumedUnit"].fill_null(whole["PricingUnit"])), else_=none)
+    whole["ConsumedQuantity"] = ibis.cases((usage, whole["ConsumedQuantity"]), else_=nothing)
+    whole["ResourceType"] = ibis.cases((whole["ResourceId"].isnull(), none), else_=whole["ResourceType"])
+    whole["RegionName"] = ibis.cases((whole["RegionId"].isnull(), none), else_=whole["RegionName"].fill_null(whole["RegionId"]))
+    # Every export known here prices in the currency that it bills in, unless it says otherwise itself.
+    same = whole["PricingCurrency"].isnull()
+    for name in ("EffectiveCost", "ListUnitPrice", "ContractedUnitPrice"):
+        whole[f"PricingCurrency{name}"] = ibis.cases((same, whole[name]), else_=whole[f"PricingCurrency{name}"])
+    whole["PricingCurrency"] = whole["PricingCurrency"].fill_null(whole["BillingCurrency"])
     return whole
 
 

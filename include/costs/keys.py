@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from pydantic import Field
+
 from include.costs.settings import CostsError, CostSettings
 from include.values import Frozen
 
@@ -14,11 +16,11 @@ from include.values import Frozen
 class Declared(Frozen):
     """What finance and operations declare for a report."""
 
-    weights: dict[tuple[str, str, str], dict[str, Decimal]] = {}
+    weights: dict[tuple[str, str, str], dict[str, Decimal]] = Field(default_factory=dict)
     """By month (or ``*``), key (``orders``) and kind (``service`` or ``tenant``): weight by name."""
-    revenue: dict[tuple[str, str, str], Decimal] = {}
+    revenue: dict[tuple[str, str, str], Decimal] = Field(default_factory=dict)
     """By month, tenant and currency."""
-    rates: dict[tuple[str, str, str], tuple[Decimal, str]] = {}
+    rates: dict[tuple[str, str, str], tuple[Decimal, str]] = Field(default_factory=dict)
     """By month (or ``*``), from and to: rate and its source."""
 
     def weights_of(self, month: str, key: str, kind: str) -> dict[str, Decimal]:

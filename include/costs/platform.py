@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
+
 from include.catalog.load import CatalogError, load
 from include.costs.allocation import ServiceFacts
 from include.costs.settings import CostSettings
@@ -15,7 +17,7 @@ class Platform(Frozen):
 
     name: str = ""
     currency: str | None = None
-    services: dict[str, ServiceFacts] = {}
+    services: dict[str, ServiceFacts] = Field(default_factory=dict)
     tenants: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()

@@ -79,6 +79,13 @@ class Source:
         first, *rest = path.split(".") if path not in self.table.columns else [path]
         return reduce(lambda value, field: value[field], rest, self.table[first])
 
+    def needed(self, name: str) -> ir.Value:
+        """A column that `headers.recognise` asked for. Raises KeyError when it is not there."""
+        value = self.column(name)
+        if value is None:
+            raise KeyError(f"no column {name}: the file was not recognised by its header")
+        return value
+
     def _first(self, names: tuple[str, ...]) -> list[ir.Value]:
         found = [self.column(name) for name in names]
         return [value for value in found if value is not None]

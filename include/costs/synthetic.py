@@ -24,7 +24,17 @@ _AWS = (
     # service, tenant, account, product, usage type, operation, unit, GB a day, price
     ("order-intake", "", "210000000001", "AmazonEC2", "EU-DataTransfer-Out-Bytes", "RunInstances", "GB", 410, "0.09"),
     ("customer-portal", "", "210000000001", "AmazonCloudFront", "EU-DataTransfer-Out-Bytes", "GET", "GB", 900, "0.085"),
-    ("customer-portal", "harbour-retail", "210000000001", "AmazonEC2", "EU-DataTransfer-Out-Bytes", "RunInstances", "GB", 190, "0.09"),
+    (
+        "customer-portal",
+        "harbour-retail",
+        "210000000001",
+        "AmazonEC2",
+        "EU-DataTransfer-Out-Bytes",
+        "RunInstances",
+        "GB",
+        190,
+        "0.09",
+    ),
     ("product-content", "", "210000000002", "AmazonS3", "EU-DataTransfer-Out-Bytes", "GetObject", "GB", 320, "0.09"),
     ("product-content", "", "210000000002", "AmazonS3", "EU-EUC1-AWS-Out-Bytes", "PutObject", "GB", 260, "0.02"),
     ("inventory", "", "210000000001", "AmazonEC2", "EU-DataTransfer-Regional-Bytes", "InterZone-Out", "GB", 1500, "0.01"),
@@ -98,10 +108,19 @@ def _write_aws(path: Path, month: str, draw: random.Random) -> Path:
                 amount *= 7
             rows.append(_aws_row(day, month, service, tenant, account, product, usage, operation, unit, amount, price))
     first = next(days_of(month))
-    rows.append({**_aws_row(first, month, "", "", "210000000000", "AmazonEC2", "", "", "", 1, "184.25"), "line_item_line_item_type": "Tax"})
-    drill = _aws_row(first, month, "order-intake", "", "210000000001", "AmazonRDS", "EU-InstanceUsage:db.r6g.large", "", "Hrs", 2, "0.25")
+    rows.append(
+        {
+            **_aws_row(first, month, "", "", "210000000000", "AmazonEC2", "", "", "", 1, "184.25"),
+            "line_item_line_item_type": "Tax",
+        }
+    )
+    drill = _aws_row(
+        first, month, "order-intake", "", "210000000001", "AmazonRDS", "EU-InstanceUsage:db.r6g.large", "", "Hrs", 2, "0.25"
+    )
     tags = json.loads(drill["resource_tags"]) | {"drillyard-drill": f"order-intake-{month}"}
-    rows.append({**drill, "resource_tags": json.dumps(tags), "line_item_resource_id": "arn:aws:rds:eu-west-1:210000000001:db:drill"})
+    rows.append(
+        {**drill, "resource_tags": json.dumps(tags), "line_item_resource_id": "arn:aws:rds:eu-west-1:210000000001:db:drill"}
+    )
     with gzip.GzipFile(path, "wb", mtime=0) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -206,7 +225,12 @@ def _write_google(path: Path, month: str, draw: random.Random) -> Path:
                     "location": {"location": "europe-west3", "region": "europe-west3"},
                     "cost": cost,
                     "currency": "USD",
-                    "usage": {"amount": amount * 2**30, "unit": "bytes", "amount_in_pricing_units": amount, "pricing_unit": "gibibyte"},
+                    "usage": {
+                        "amount": amount * 2**30,
+                        "unit": "bytes",
+                        "amount_in_pricing_units": amount,
+                        "pricing_unit": "gibibyte",
+                    },
                     "credits": discounted if product == "Compute Engine" and "Inter Zone" in sku else [],
                     "invoice": {"month": month.replace("-", "")},
                     "cost_type": "regular",

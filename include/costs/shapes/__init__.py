@@ -22,6 +22,8 @@ SHAPES = {
 def columns(shape: str, source: Source, tags: TagKeys, mode: str) -> dict[str, ir.Value]:
     """The FOCUS columns of one delivered table, and our own ``x_`` columns. Columns that the export cannot give are absent."""
     module: Any = import_module(SHAPES[shape])
+    if mode == "amortised":
+        source.table = source.table.filter(module.committed(source))
     found: dict[str, ir.Value] = module.columns(source, mode)
     found.update(
         x_TagService=source.tag(*tags.service),

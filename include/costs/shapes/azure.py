@@ -5,7 +5,7 @@ amortised ones carry reservations and savings plans spread over their use. `mode
 
 ``alone``      the only export of its account and month: its cost is billed and effective cost
 ``actual``     beside an amortised one: gives what was billed; lines of commitments have no effective cost
-``amortised``  beside an actual one: gives the effective cost of lines of commitments, and nothing billed
+``amortised``  beside an actual one: only its lines of commitments are used, for their effective cost; nothing is billed
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
         "ConsumedQuantity": ibis.cases((charge.fill_null("usage") == "usage", quantity), else_=ibis.null(quantity.type())),
         "ConsumedUnit": source.text("unitofmeasure"),
         "ContractedCost": cost,
-        "ContractedUnitPrice": source.amount("unitprice"),
+        "ContractedUnitPrice": source.amount("effectiveprice", "unitprice"),
+        "PricingCurrency": source.text("pricingcurrency", "pricingcurrencycode"),
         "EffectiveCost": effective,
         "InvoiceId": source.text("invoiceid"),
         "InvoiceIssuerName": source.text("publishername").fill_null("Microsoft"),

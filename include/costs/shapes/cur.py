@@ -113,7 +113,7 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
         "RegionName": source.text("productlocation"),
         "ResourceId": source.text("lineitemresourceid"),
         "ServiceName": first(source.text("productproductname"), source.entry("product", "product_name"), code),
-        "SkuId": source.text("productsku"),
+        "SkuId": source.text("productsku", "lineitemusagetype"),
         "SkuMeter": source.text("lineitemusagetype"),
         "SkuPriceId": source.text("pricingratecode", "pricingrateid"),
         "SubAccountId": source.text("lineitemusageaccountid"),
@@ -126,12 +126,6 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
         "x_FromRegion": source.text("productfromregioncode"),
         "x_ToRegion": source.text("producttoregioncode"),
         "x_ChargeKind": kind,
-        "x_BilledRaw": _raw(source),
+        "x_BilledRaw": source.needed("lineitemunblendedcost"),
     }
     return found
-
-
-def _raw(source: Source) -> ir.Value:
-    value = source.column("lineitemunblendedcost")
-    assert value is not None  # recognise() asked for it
-    return value

@@ -49,9 +49,7 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
     found["x_FromRegion"] = source.text("xfromregion")
     found["x_ToRegion"] = source.text("xtoregion")
     found["x_ChargeKind"] = source.text("chargecategory")
-    raw = source.column("billedcost")
-    assert raw is not None  # recognise() asked for it
-    found["x_BilledRaw"] = raw
+    found["x_BilledRaw"] = source.needed("billedcost")
     return found
 
 

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 _CATEGORY = {"regular": "Usage", "tax": "Tax", "adjustment": "Adjustment", "rounding_error": "Adjustment"}
 
 
-_AMOUNT = r'"amount"\s*:\s*"?(-?[0-9.]+(?:[eE][+-]?[0-9]+)?)'
-MOST_CREDITS = 8
-"""Credits of one row that are read from JSON text. Google writes one to three; the guard refuses a row with more."""
+_AMOUNT = r'^\s*:\s*"?(-?[0-9.]+(?:[eE][+-]?[0-9]+)?)'
 
 
 def credits(source: Source) -> ir.Value | None:
@@ -46,16 +44,11 @@ def _exact(amount: ir.Value) -> ir.Value:
 
 
 def _json_amounts(text: ir.StringValue) -> ir.Value:
+    """The sum of all numbers behind ``"amount":`` in JSON text."""
     import ibis
 
-    zero = ibis.literal(0).cast(money.MONEY)
-    total: ir.Value = zero
-    rest = text
-    for _ in range(MOST_CREDITS):
-        total = money.plus(total, rest.re_extract(_AMOUNT, 1).nullif("").try_cast(money.MONEY).fill_null(zero))
-        at = rest.find('"amount"')
-        rest = (at >= 0).ifelse(rest.substr(at + 8), "")
-    return total
+    parts = text.re_split('"amount"').map(lambda part: part.re_extract(_AMOUNT, 1).nullif("").try_cast(money.MONEY))
+    return ibis.cases((text.contains('"amount"'), parts.sums().cast(money.MONEY)), else_=ibis.null(money.MONEY))
 
 
 def columns(source: Source, mode: str) -> dict[str, ir.Value]:
@@ -73,8 +66,6 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
     kind = source.text("costtype").lower()
     correction = source.text("adjustmentinfoid", "adjustmentinfotype").notnull()
     region = source.text("locationregion", "locationlocation", "region")
-    raw = source.column("cost")
-    assert raw is not None  # recognise() asked for it
     project = source.text("projectid", "projectnumber")
     return {
         "AvailabilityZone": source.text("locationzone"),
@@ -117,7 +108,7 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
         "x_ServiceCode": source.text("serviceid"),
         "x_UsageType": source.text("skudescription"),
         "x_ChargeKind": source.text("costtype"),
-        "x_BilledRaw": raw,
+        "x_BilledRaw": source.needed("cost"),
     }
 
 
