@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from selfhosted_steps import SECRET, Plane, Site, ask, orders, plane
 
+from include.clouds.selfhosted import points
 from include.clouds.selfhosted.settings import BaseBackups, Dumps
 from include.lab import accounts, postgres
 from include.recovery.model import Outcome, Status, Target
@@ -72,6 +73,49 @@ def test_a_set_without_its_own_wal_needs_the_archive(made: Plane) -> None:
             assert orders(access) == made.scalar("SELECT count(*) FROM orders")
     finally:
         shutil.rmtree(made.base / "bare")
+
+
+@pytest.mark.parametrize("form", ["plain", "tar.gz"])
+def test_a_store_behind_fsspec(made: Plane, form: str) -> None:
+    """Any URL that fsspec reads: here its own local file system, which the room does not take for a folder."""
+    (made.back_up if form == "plain" else lambda name: made.back_up_tar(name, "-z"))("far")
+    made.order(8)
+    made.archived()
+    datastore = made.datastore(
+        backups=BaseBackups(kind="base_backup", location=f"local://{made.base}", wal=f"local://{made.wal}")
+    )
+    site = Site(made)
+    try:
+        point = site.points(datastore)["far"]
+        assert point.encrypted is None
+        assert point.taken_at == site.points(made.datastore())["far"].taken_at
+        assert {one.outcome for one in site.source.inspect(datastore, point, None, full=True).checks} == {Outcome.PASSED}
+        with site.source.spoil(datastore, point) as bad:
+            assert site.source.inspect(datastore, bad, None, full=True).checks[0].outcome is Outcome.FAILED
+        with site.restored(datastore, point) as (_, access):
+            assert orders(access) == made.scalar("SELECT count(*) FROM orders")
+    finally:
+        shutil.rmtree(made.base / "far")
+
+
+def test_a_dump_behind_fsspec(made: Plane) -> None:
+    made.dump("far.dump")
+    datastore = made.datastore(backups=Dumps(kind="dump", location=f"local://{made.dumps}"))
+    site = Site(made)
+    with site.restored(datastore, site.points(datastore)["far.dump"]) as (_, access):
+        assert orders(access) == made.scalar("SELECT count(*) FROM orders")
+
+
+def test_databases_of_one_server_are_read_once(made: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.back_up("shared")
+    seen: list[str] = []
+    read = points.base_backup
+    monkeypatch.setattr(points, "base_backup", lambda store, name: seen.append(name) or read(store, name))
+    many = {f"shop/{number}": made.datastore(database=f"db{number}") for number in range(5)}
+    survey = Site(made).source.survey(many, utcnow())
+    assert {len(one) for one in survey.points.values()} == {len(set(seen))}
+    assert seen.count("shared") == 1
+    shutil.rmtree(made.base / "shared")
 
 
 def test_an_unfinished_set_is_no_recovery_point(made: Plane) -> None:

@@ -15,6 +15,7 @@ from include.clouds.selfhosted.programs import RunAs
 _FICLONE = 0x40049409
 _LARGE = 8 << 20
 """Bytes from which a file is worth a thread of its own."""
+_NEEDED = ("pg_commit_ts", "pg_tblspc", "pg_twophase", "pg_stat", "pg_logical/snapshots", "pg_logical/mappings", "pg_wal")
 _EMPTIED = ("pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_stat_tmp", "pg_subtrans")
 """Documented as not to be backed up (PostgreSQL, "Making a Base Backup Using the Low Level API"); slots would hold WAL."""
 _DROPPED = (
@@ -46,7 +47,15 @@ def copy_set(source: Path, data: Path, user: RunAs, *, tarred: bool) -> None:
     else:
         copy_tree(source, data)
         copy_tablespaces(source, data)
+    settle_in(data, user)
+
+
+def settle_in(data: Path, user: RunAs) -> None:
+    """Make a copied set the server's: without what belonged to the running server, and owned by `user`."""
     (data / "tablespace_map").unlink(missing_ok=True)
+    for name in _NEEDED:
+        # A store of objects knows no empty folders.
+        (data / name).mkdir(parents=True, exist_ok=True)
     clean(data)
     hand_over(data, user)
     hand_over(data.parent / "tablespaces", user)
@@ -73,13 +82,12 @@ def copy_tree(source: Path, target: Path) -> None:
             one.result()
 
 
-def walk(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
+def walk(source: Path, target: Path, *, top: bool = True) -> Iterator[tuple[Path, Path]]:
     """Every folder of a set with its place in the copy. Tablespaces are left to `copy_tablespaces`."""
     yield source, target
     for entry in os.scandir(source):
-        is_wal = entry.name == "pg_wal" and source.name != "base"
-        if entry.is_dir(follow_symlinks=is_wal):
-            yield from walk(Path(entry.path), target / entry.name)
+        if entry.is_dir(follow_symlinks=top and entry.name == "pg_wal"):
+            yield from walk(Path(entry.path), target / entry.name, top=False)
 
 
 def copy_file(source: str, target: str, size: int) -> None:

@@ -91,12 +91,15 @@ class Store:
             return self.unpack_to(name, writer.fileno())
 
     @contextmanager
-    def at_hand(self) -> Iterator[Path]:
-        """This folder, or file, as a local path: itself when it is local, else a copy that is removed on exit."""
+    def at_hand(self, near: Path | None = None) -> Iterator[Path]:
+        """This folder, or file, as a local path: itself when it is local, else a copy that is removed on exit.
+
+        `near`: the folder to make the copy in, where there is room for it. Default: the system's temporary one.
+        """
         if self.local is not None:
             yield self.local
             return
-        with TemporaryDirectory(prefix="dy-fetch-") as scratch:
+        with TemporaryDirectory(prefix=".fetch-", dir=near) as scratch:
             target = Path(scratch, self._path.rsplit("/", 1)[-1])
             self.fetch(target)
             yield target

@@ -70,11 +70,15 @@ class Work:
     def copy(self) -> None:
         """Copy the base backup, keep the settings that give answers their meaning, drop the rest of its configuration."""
         source = Store(self.job.location)
-        with source.at_hand() as path:
-            if not self.job.tarred:
-                texts = [text_of(source, name) for name in ("postgresql.conf", "postgresql.auto.conf") if source.has(name)]
-                self.kept = configuration.meaning_of(*texts)
-            copying.copy_set(path, self.folder.data, self.user, tarred=self.job.tarred)
+        if not self.job.tarred:
+            texts = [text_of(source, name) for name in ("postgresql.conf", "postgresql.auto.conf") if source.has(name)]
+            self.kept = configuration.meaning_of(*texts)
+        if source.local is None and not self.job.tarred:
+            source.fetch(self.folder.data)
+            copying.settle_in(self.folder.data, self.user)
+        else:
+            with source.at_hand(self.folder.path) as path:
+                copying.copy_set(path, self.folder.data, self.user, tarred=self.job.tarred)
         signal_file = self.folder.data / "recovery.signal"
         signal_file.touch()
         self.user.own(signal_file)
@@ -166,7 +170,8 @@ def clear(folder: Folder, patience: float = 10.0) -> None:
 def prepare(folder: Folder, user: programs.RunAs) -> None:
     """Make the folders around the data directory, each with the least rights that work."""
     for path in (folder.etc, folder.log.parent, folder.root):
-        path.mkdir(mode=0o755)
+        path.mkdir()
+        path.chmod(0o755)
     for path in (folder.feed, folder.socket_dir):
         path.mkdir(mode=0o700)
         user.own(path)

@@ -173,9 +173,12 @@ def make(root: Path, job: Job, lease: Lease) -> Folder:
     folder = Folder(root / job.name)
     if folder.path.exists():
         return folder
-    root.mkdir(parents=True, exist_ok=True, mode=0o711)
+    if not root.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o711)
     draft = root / f".{job.name}.{secrets.token_hex(4)}"
-    draft.mkdir(mode=0o711)
+    draft.mkdir(mode=0o700)
+    draft.chmod(0o711)
     mark = Mark(
         lease_id=lease.lease_id,
         service=lease.service,
