@@ -24,3 +24,22 @@ def project_files(*suffixes: str, below: Path = PROJECT) -> Iterator[Path]:
         for name in sorted(names):
             if not any(fnmatch(name, pattern) for pattern in ignored) and (not suffixes or name.endswith(suffixes)):
                 yield Path(folder) / name
+
+
+def image_files() -> list[Path]:
+    """What `COPY . .` puts into the image: every file of the project but those that .dockerignore leaves out."""
+    lines = [line for line in (PROJECT / ".dockerignore").read_text().splitlines() if line and not line.startswith(("#", "!"))]
+    found = []
+    for path in project_files():
+        name = path.relative_to(PROJECT).as_posix()
+        parents = [name, *(parent.as_posix() for parent in Path(name).parents if parent != Path())]
+        if not any(_left_out(part, pattern) for part in parents for pattern in lines):
+            found.append(path)
+    return found
+
+
+def _left_out(name: str, pattern: str) -> bool:
+    """Docker's rule: a pattern is about the whole path, and `*` does not cross a slash; `**/x` is x anywhere."""
+    if pattern.startswith("**/"):
+        return fnmatch(name.rpartition("/")[2], pattern[3:])
+    return name.count("/") == pattern.count("/") and fnmatch(name, pattern)
