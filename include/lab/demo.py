@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from include.evidence import publish
+from include.evidence.record import DrillRecord, VerificationRecord
 from include.evidence.table import print_table
 from include.lab import airflow_home, home, lab
 from include.lab.faults import board
@@ -42,6 +44,7 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:6.1f}s] {text}", flush=True)
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stop from outside cleans up as well
     place = demo_home()
     discard(place)
     try:
@@ -107,7 +110,7 @@ def report(place: Path, say: Say) -> int:
     print()
     print_table(run_sealed, utcnow(), sys.stdout, width=None if sys.stdout.isatty() else 200)
     ledger = open_ledger(url_from_environment())
-    records = [*ledger.latest_drills().values(), *ledger.latest_verifications().values()]
+    records: list[DrillRecord | VerificationRecord] = [*ledger.latest_drills().values(), *ledger.latest_verifications().values()]
     planted = board.planted(place)
     result = compare(planted, records)
     print()

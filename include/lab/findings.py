@@ -42,7 +42,9 @@ def red_checks(records: Iterable[DrillRecord | VerificationRecord]) -> dict[str,
 def compare(planted: Iterable[Planted], records: Iterable[DrillRecord | VerificationRecord]) -> Comparison:
     """Every planted fault must be found by all checks it must fail; a red check that nothing planted explains is false."""
     red = red_checks(records)
-    found, missed, explained = [], [], {}
+    found: list[str] = []
+    missed: list[str] = []
+    explained: dict[str, set[str]] = {}
     for fault in planted:
         subject = f"{fault.service}/{fault.datastore}"
         there = red.get(subject, {})

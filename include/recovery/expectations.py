@@ -70,6 +70,7 @@ def run_suite(access: Access, suite: Suite, name: str, docs: Path | None) -> tup
 def _run(access: Access, suite: Suite, name: str, docs: Path | None) -> list[tuple[bool, str]]:
     preload()
     import great_expectations as gx
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from sqlalchemy.engine import URL
 
     context: Any = gx.get_context(mode="ephemeral")
@@ -90,7 +91,7 @@ def _run(access: Access, suite: Suite, name: str, docs: Path | None) -> list[tup
         batch = asset.add_batch_definition_whole_table("all")
         expectations = gx.ExpectationSuite(name=f"{name}.{table}")
         for item in items:
-            configuration = gx.expectations.expectation.ExpectationConfiguration(
+            configuration = ExpectationConfiguration(
                 type=item["type"], kwargs=item.get("kwargs") or {}
             )
             expectations.add_expectation_configuration(configuration)
@@ -120,7 +121,7 @@ def _run(access: Access, suite: Suite, name: str, docs: Path | None) -> list[tup
 def _docs_action(context: Any, docs: Path | None) -> list[Any]:
     if docs is None:
         return []
-    import great_expectations as gx
+    from great_expectations.checkpoint.actions import UpdateDataDocsAction
 
     docs.mkdir(parents=True, exist_ok=True)
     backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.resolve())}
@@ -128,4 +129,4 @@ def _docs_action(context: Any, docs: Path | None) -> list[Any]:
     context.add_data_docs_site(
         site_name="drill", site_config={"class_name": "SiteBuilder", "store_backend": backend, "site_index_builder": builder}
     )
-    return [gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=["drill"])]
+    return [UpdateDataDocsAction(name="docs", site_names=["drill"])]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def connection(conn_id: str) -> ConnectionInfo:
     """An Airflow connection in the form that `include/` knows. Raises LookupError naming the connection."""
-    from airflow.exceptions import AirflowNotFoundException
     from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
         found: Any = BaseHook.get_connection(conn_id)

@@ -74,7 +74,7 @@ def _drill_group(operator: type[RestoreOperator]) -> Any:
         restored = operator(task_id="restore", item=item, pool=f"{operator.cloud}_restores")
         validated = validate(item)
         closed = close(item)
-        recorded = record(item)
+        recorded: Any = record(item)
         restored >> validated >> closed >> recorded
         verdict(item, recorded)
 
@@ -154,7 +154,8 @@ def verify_sweeps(planned: Any) -> list[Any]:
 def _sweep_group(operator: type[VerifyOperator]) -> Any:
     @task_group(group_id=f"verify_{operator.cloud}")
     def sweep(batch: dict[str, Any]) -> None:
-        night(batch, operator(task_id="verify", batch=batch, pool=f"{operator.cloud}_api").output)
+        verified: Any = operator(task_id="verify", batch=batch, pool=f"{operator.cloud}_api").output
+        night(batch, verified)
 
     return sweep
 

@@ -18,7 +18,7 @@ class SandboxTrigger(BaseTrigger):
     """
 
     def __init__(self, item: dict[str, Any], poll: float = 0.5, slowest: float = 15.0) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.item, self.poll, self.slowest = item, poll, slowest
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -31,7 +31,7 @@ class SandboxTrigger(BaseTrigger):
         while True:
             outcome = await sync_to_async(_look, thread_sensitive=False)(self.item)
             if outcome is not None:
-                yield TriggerEvent(outcome)
+                yield TriggerEvent(outcome)  # type: ignore[no-untyped-call]
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, self.slowest)
