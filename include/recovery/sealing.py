@@ -27,19 +27,20 @@ def seal_all(connections: Connections) -> int:
     from include.recovery.desk import SEALING_CONNECTION, ledger_url
     from include.settings import platform_dir
 
-    stores = open_stores(load(platform_dir()).catalog.platform.evidence, connections)
+    platform = load(platform_dir()).catalog.platform
+    stores = open_stores(platform.evidence, connections)
     ledger = open_ledger(ledger_url(connections))
     key = connections(SEALING_CONNECTION).password or ""
     for attempt in range(_PATIENCE):
         try:
-            sealed = chain.seal(stores, key, utcnow(), anchors=ledger)
+            sealed = chain.seal(stores, key, utcnow(), anchors=ledger, trusted_keys=platform.trusted_keys)
             break
         except chain.SealRefused:
             # Two runs may end in the same second; the other one's link is there at the next look.
             if attempt == _PATIENCE - 1:
                 raise
             time.sleep(1)
-    repaired = stores.repair(sealed=chain.sealed_digests(stores.stores[0]))
+    repaired = stores.repair(sealed=stores.first(chain.sealed_digests))
     wrong = [f"store {name}: {why}" for name, why in {**sealed.failures, **repaired.failures}.items()]
     wrong += [f"{path}: {why}" for path, why in {**sealed.left_out, **repaired.conflicts}.items()]
     if wrong:
