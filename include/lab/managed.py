@@ -6,6 +6,7 @@ Both APIs give a server's address and no port, so every server listens on a loop
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing import Any
 
 from include.lab import postgres
 from include.lab.aws.plane import Plane, Server, free_port
+from include.lab.double import ControlPlane, DoubleServer
 from include.lab.postgres import CommandFailed
 
 _INTERNAL = ("postgres", "rdsadmin")
@@ -93,6 +95,22 @@ class ManagedPlane(Plane):
 
     def _configure(self, server: Server, settings: Mapping[str, str], *, archive: bool) -> None:
         super()._configure(server, {**settings, "listen_addresses": f"'{server.cluster.host}'"}, archive=archive)
+
+
+def serve_until_told(plane: ControlPlane, port: str, data: ManagedPlane | None) -> None:
+    """Serve until SIGTERM or SIGINT, then end the servers behind it as well."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    with DoubleServer(plane, int(port)):
+        told.wait()
+    if data is not None:
+        data.stop_all()
+
+
+def damage(backup: Path) -> None:
+    """Spoil a backup's bytes so that no server starts from them: its control file is gone."""
+    (backup / "global" / "pg_control").unlink()
 
 
 def behind(data: ManagedPlane | None) -> dict[str, Callable[[Mapping[str, Any]], Any]]:

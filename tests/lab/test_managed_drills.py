@@ -179,7 +179,7 @@ def test_a_restore_that_never_ends_is_halted_and_reaped_later(where: Site) -> No
 def documented(cloud: str) -> set[str]:
     """The calls of the table of rights on a cloud's page."""
     text = (PROJECT / "docs" / f"{cloud}.md").read_text()
-    table = text.partition("| call | ")[2].partition("\n\n")[0]
+    table = text.rpartition("| call | ")[2].partition("\n\n")[0]
     return {row.split("`")[1] for row in table.splitlines() if row.startswith("| `")}
 
 

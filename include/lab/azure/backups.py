@@ -13,6 +13,7 @@ from include.lab.azure.arm import Refused, Request, Serve
 from include.lab.azure.contract import check
 from include.lab.azure.flexible import PROVIDER, FlexibleServers, page, path_of, written
 from include.lab.double import Answer
+from include.lab.managed import damage
 from include.values import utcnow
 
 
@@ -97,6 +98,13 @@ class Backups:
             completed = datetime.fromisoformat(one["properties"]["completedTime"])
             one["properties"]["completedTime"] = written(completed - by)
         return {"backups": len(self._servers.backups.get(name, []))}
+
+    def damage(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"server"}``: nothing can be restored from its newest backup, and nothing says so."""
+        name = str(given["server"])
+        newest = self._servers.backups[name][-1]["name"]
+        damage(self._servers.bytes_of(name, newest))
+        return {"damaged": newest}
 
     def seed(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """``{"subscription", "group", "servers", "backups"}``: that many servers, control plane only."""

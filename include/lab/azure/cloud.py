@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ from typing import Any
 from include.lab.azure.arm import ArmPlane
 from include.lab.azure.backups import Backups
 from include.lab.azure.flexible import GROUP, FlexibleServers
-from include.lab.double import DoubleServer
-from include.lab.managed import ManagedPlane, behind
+from include.lab.managed import ManagedPlane, behind, serve_until_told
 
 NETWORK = 72
 """Servers are at 127.72.x.y."""
@@ -36,15 +34,21 @@ def azure(folder: Path | None, *, pace: float = 0.3) -> ArmPlane:
         change(str(given["server"]))
         return {"stalled": sorted(plane.stalled)}
 
-    plane.commands |= {"backup": backups.back_up, "backdate": backups.backdate, "seed": backups.seed, "stall": stall}
+    plane.commands |= {
+        "backup": backups.back_up,
+        "backdate": backups.backdate,
+        "damage": backups.damage,
+        "seed": backups.seed,
+        "stall": stall,
+    }
     plane.commands |= behind(data)
     return plane
 
 
 def main(folder: str, port: str) -> None:
-    """Serve until the process ends; its servers end with the command ``stop`` of the door."""
-    with DoubleServer(azure(Path(folder)), int(port)):
-        threading.Event().wait()
+    """Serve until the process is told to end, which ends its servers too."""
+    plane = azure(Path(folder))
+    serve_until_told(plane, port, plane.data)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from include.lab.google.operations import stamp
 from include.lab.google.plane import Refused, Request, Serve
 from include.lab.google.sql import CloudSql, Key, page
+from include.lab.managed import damage
 from include.values import utcnow
 
 _TIMES = ("enqueuedTime", "startTime", "endTime", "windowStartTime")
@@ -129,6 +130,13 @@ class BackupRuns:
         for run in self._sql.runs.get(key, []):
             run.update({name: written(datetime.fromisoformat(run[name]) - by) for name in _TIMES if name in run})
         return {"runs": len(self._sql.runs.get(key, []))}
+
+    def damage(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"project", "instance"}``: nothing can be restored from its newest backup run, and nothing says so."""
+        key = (str(given["project"]), str(given["instance"]))
+        run = self._sql.runs[key][-1]
+        damage(self._sql.bytes_of(key, run["id"]))
+        return {"damaged": run["id"]}
 
     def seed(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """``{"project", "instances", "runs"}``: that many instances with that many backup runs each, control plane only."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from include.lab.double import DoubleServer
 from include.lab.google.backups import BackupRuns
 from include.lab.google.inside import Inside
 from include.lab.google.operations import Operations
 from include.lab.google.plane import GooglePlane
 from include.lab.google.sql import GROUP, CloudSql
-from include.lab.managed import ManagedPlane, behind
+from include.lab.managed import ManagedPlane, behind, serve_until_told
 
 NETWORK = 71
 """Servers are at 127.71.x.y."""
@@ -41,6 +39,7 @@ def google(folder: Path | None, *, pace: float = 0.3) -> GooglePlane:
     plane.commands |= {
         "backup": runs.back_up,
         "backdate": runs.backdate,
+        "damage": runs.damage,
         "seed": runs.seed,
         "stall": stall,
     }
@@ -49,9 +48,9 @@ def google(folder: Path | None, *, pace: float = 0.3) -> GooglePlane:
 
 
 def main(folder: str, port: str) -> None:
-    """Serve until the process ends; its servers end with the command ``stop`` of the door."""
-    with DoubleServer(google(Path(folder)), int(port)):
-        threading.Event().wait()
+    """Serve until the process is told to end, which ends its servers too."""
+    plane = google(Path(folder))
+    serve_until_told(plane, port, plane.data)
 
 
 if __name__ == "__main__":
