@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from include.recovery.contracts import CloudRoom
 
 CLOUDS: dict[str, str] = {
+    "aws": "include.clouds.aws",
     "selfhosted": "include.clouds.selfhosted",
 }
 

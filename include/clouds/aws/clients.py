@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from include.clouds.aws import CONNECTION_TYPE
 from include.clouds.managed import allowed
 from include.connections import ConnectionInfo, Connections
 
@@ -104,8 +105,8 @@ def endpoints(extra: Mapping[str, Any]) -> Callable[[str], str | None]:
 def fence_account(info: ConnectionInfo, *, role_at_global_endpoint: bool = True) -> None:
     """Raise before a session is opened: ValueError for a connection of another type; in a lab PermissionError when its role
     would be asked for at a real STS, or its credentials at a machine's metadata service."""
-    if info.conn_type != "aws":
-        raise ValueError(f"connection {info.conn_id} has the type {info.conn_type}; RDS wants aws")
+    if info.conn_type != CONNECTION_TYPE:
+        raise ValueError(f"connection {info.conn_id} has the type {info.conn_type}; RDS wants {CONNECTION_TYPE}")
     extra = info.extra
     own = (extra.get("service_config") or {}).get("sts") or {}
     sts = own.get("endpoint_url") or (extra.get("endpoint_url") if role_at_global_endpoint else None)
