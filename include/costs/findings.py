@@ -52,7 +52,7 @@ def find(facts: list[Fact], shares: list[Share], daily: list[Daily], settings: C
 
 def anomalies(daily: list[Daily], settings: CostSettings) -> list[Finding]:
     """Days of a route far above the median of the same weekday in the four weeks before (two past days at least)."""
-    series: dict[tuple[str, ...], dict[Any, Decimal]] = defaultdict(dict)
+    series: dict[tuple[str, str, str, str, str, str], dict[Any, Decimal]] = defaultdict(dict)
     months: dict[tuple[Any, ...], str] = {}
     for d in daily:
         key = (d.provider, d.currency, d.transfer_class, d.origin, d.to, d.service)
@@ -85,7 +85,7 @@ def anomalies(daily: list[Daily], settings: CostSettings) -> list[Finding]:
 
 def replicated(shares: list[Share]) -> list[Finding]:
     """One service sends nearly the same volume from one place to two other clouds in a month."""
-    volume: dict[tuple[str, ...], dict[str, list[Decimal]]] = defaultdict(lambda: defaultdict(lambda: [Decimal(0), Decimal(0)]))
+    volume: dict[tuple[str, ...], dict[str, list[Decimal]]] = defaultdict(lambda: defaultdict(lambda: [Decimal(0)] * 2))
     for s in shares:
         if s.transfer_class == CROSS_CLOUD and s.gb > 0:
             slot = volume[(s.month, s.provider, s.currency, s.service)][s.to]
@@ -136,7 +136,7 @@ def chatty(daily: list[Daily]) -> list[Finding]:
                     currency=currency,
                     amount=cost,
                     confidence="medium" if like > 0.97 else "low",
-                    why=f"daily volumes of {gb[0]:.0f} and {gb[1]:.0f} GB move together on {len(days)} days (correlation {like:.2f})",
+                    why=f"daily volumes of {gb[0]:.0f} and {gb[1]:.0f} GB move together on {len(days)} days ({like:.2f})",
                     where=_where(provider, "inter_zone", region, region) | {"services": f"{one}|{two}"},
                 )
             )
@@ -204,7 +204,7 @@ def above_list(facts: list[Fact], settings: CostSettings) -> list[Finding]:
                 currency=currency,
                 amount=billed - usual,
                 confidence="high" if by_bill else "medium",
-                why=f"list: {usual / gb:.4f} a GB, {'from the bill' if by_bill else 'highest public price, rules/list_prices.csv'}",
+                why=f"list: {usual / gb:.4f} a GB, {'from the bill' if by_bill else 'highest public price, see list_prices.csv'}",
                 where=_where(provider, name, origin, to),
             )
         )

@@ -48,7 +48,7 @@ def slices(bill: Bill) -> list[dict[str, Any]]:
 
 
 def _months_apart(day: Any, month: Any) -> int:
-    return (day.year - month.year) * 12 + day.month - month.month
+    return int((day.year - month.year) * 12 + day.month - month.month)
 
 
 def watch(rows: list[dict[str, Any]], folder: Path) -> GuardResult | None:
@@ -62,11 +62,12 @@ def watch(rows: list[dict[str, Any]], folder: Path) -> GuardResult | None:
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     import great_expectations as gx
     import pandas as pd
+    from great_expectations.checkpoint.actions import UpdateDataDocsAction
 
     site = folder / "guard"
     # Great Expectations resolves the site against a root of its own, so the root is the report's folder.
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
     backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(site.resolve())}
     context.add_data_docs_site(
         site_name="guard",
@@ -82,7 +83,7 @@ def watch(rows: list[dict[str, Any]], folder: Path) -> GuardResult | None:
     )
     suite = context.suites.add(gx.ExpectationSuite(name="billing exports", expectations=_expectations(gx)))
     check = context.validation_definitions.add(gx.ValidationDefinition(name="billing exports", data=batch, suite=suite))
-    action = gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=["guard"])
+    action = UpdateDataDocsAction(name="docs", site_names=["guard"])
     point = gx.Checkpoint(name="billing exports", validation_definitions=[check], actions=[action], result_format="BOOLEAN_ONLY")
     with tempfile.TemporaryDirectory() as scratch:
         before = Path.cwd()
@@ -92,7 +93,7 @@ def watch(rows: list[dict[str, Any]], folder: Path) -> GuardResult | None:
         finally:
             os.chdir(before)
     results = [r for run in outcome.run_results.values() for r in run.results]
-    failed = tuple(str(r.expectation_config.meta.get("says", r.expectation_config.type)) for r in results if not r.success)
+    failed = tuple(str((r.expectation_config.meta or {}).get("says")) for r in results if not r.success and r.expectation_config)
     return GuardResult(checks=len(results), passed=len(results) - len(failed), failed=failed, link="guard/index.html")
 
 

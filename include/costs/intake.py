@@ -115,7 +115,8 @@ def look_at(path: Path, name: str) -> BillingFile:
         signature = recognise(columns)
         return BillingFile(
             path=str(path), name=name, kind="csv", columns=tuple(columns), shape=signature.shape, title=signature.title,
-            delimiter=delimiter, gzip=zipped, day_first=_day_first(columns, first, signature), digest=digest_of(path, zipped=zipped),
+            delimiter=delimiter, gzip=zipped, day_first=_day_first(columns, first, signature),
+            digest=digest_of(path, zipped=zipped),
             modified=stat.st_mtime, size=stat.st_size,
         )  # fmt: skip
     except NotBilling as fault:
@@ -150,8 +151,8 @@ def _flat(fields: object, prefix: str = "") -> list[str]:
 
 def open_text(path: Path, *, zipped: bool) -> io.TextIOWrapper:
     """The file as UTF-8 text without its byte order mark, newlines untouched."""
-    raw = gzip.open(path, "rb") if zipped else path.open("rb")
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")  # type: ignore[arg-type]
+    raw = gzip.open(path, "rb") if zipped else path.open("rb")  # noqa: SIM115 - the caller closes the wrapper
+    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
 
 
 def _csv_header(path: Path, *, zipped: bool) -> tuple[list[str], str, list[list[str]]]:

@@ -38,7 +38,7 @@ def flow(routes: list[tuple[str, str, str, Decimal]], unit: str, *, most: int = 
     kept = kept[:most] + ([("other routes", "other places", "other_transfer", rest)] if rest else [])
     if not kept:
         return ""
-    total = sum(r[3] for r in kept)
+    total = sum((r[3] for r in kept), Decimal(0))
     left = _stack([(r[0], r[3]) for r in kept], total)
     right = _stack([(r[1], r[3]) for r in kept], total)
     height = max(max(y + h for y, h in side.values()) for side in (left, right)) + 16
@@ -53,7 +53,8 @@ def flow(routes: list[tuple[str, str, str, Decimal]], unit: str, *, most: int = 
         used_right[to] += width
         label = escape(f"{origin} → {to}, {name.replace('_', ' ')}: {shown(amount)} {unit}")
         bands.append(
-            f"<path d='M212 {y1:.1f} C 400 {y1:.1f} 400 {y2:.1f} 588 {y2:.1f}' fill='none' stroke='{COLOURS.get(name, '#78716c')}' "
+            f"<path d='M212 {y1:.1f} C 400 {y1:.1f} 400 {y2:.1f} 588 {y2:.1f}' fill='none' "
+            f"stroke='{COLOURS.get(name, '#78716c')}' "
             f"stroke-opacity='.55' stroke-width='{max(width, 1.2):.1f}'><title>{label}</title></path>"
         )
     nodes = [_node(n, y, h, 204, 198, "end") for n, (y, h) in left.items()]
@@ -91,7 +92,7 @@ def trend(days: list[tuple[str, str, Decimal]], unit: str) -> str:
     if not sums:
         return ""
     labels = sorted(sums)
-    top = max((sum(v for v in parts.values() if v > 0) for parts in sums.values()), default=Decimal(0))
+    top = max((sum((v for v in parts.values() if v > 0), Decimal(0)) for parts in sums.values()), default=Decimal(0))
     if top <= 0:
         return ""
     step = 720 / len(labels)

@@ -234,7 +234,8 @@ def _from_bag(value: ir.Value, key: str) -> ir.Value:
         spellings = (key, f"user_{key}", f"user:{key}")
         return ibis.coalesce(*[value.get(spelling).nullif("") for spelling in spellings])
     if kind.is_array() and kind.value_type.is_struct() and {"key", "value"} <= set(kind.value_type.names):
-        return value.filter(lambda pair: pair["key"] == key)[0]["value"].nullif("")
+        # The smallest of the values, because [0] of an empty list is an error in Spark.
+        return value.filter(lambda pair: pair["key"] == key).map(lambda pair: pair["value"]).mins().nullif("")
     return ibis.null("string")
 
 

@@ -133,7 +133,7 @@ def _aws_row(
     amount: float, price: str,
 ) -> dict[str, Any]:  # fmt: skip
     following = day + timedelta(days=1)
-    region = _REGIONS.get(usage.split("-")[0], "eu-west-1")
+    region = _REGIONS.get(usage.split("-", maxsplit=1)[0], "eu-west-1")
     cost = f"{amount * float(price):.10f}"
     tags = {"user_service": service.replace("-copy", ""), "user_tenant": tenant, "user_environment": "production"}
     if service.startswith("analytics"):

@@ -108,7 +108,8 @@ _COLUMNS = {
     "pricing_unit": "unit",
     "product_region_code": "code",
     "resource_tags_user_service": "CASE WHEN h % 10 < 8 THEN 'svc-' || lpad(CAST((h // 7) % 12 AS VARCHAR), 2, '0') END",
-    "resource_tags_user_tenant": "CASE WHEN (h // 13) % 10 < 3 THEN 'tenant-' || CAST((h // 1001) % 4 + (h // 7) % 12 AS VARCHAR) END",
+    "resource_tags_user_tenant": "CASE WHEN (h // 13) % 10 < 3 "
+    "THEN 'tenant-' || CAST((h // 1001) % 4 + (h // 7) % 12 AS VARCHAR) END",
 }
 _LEGACY = {
     "bill_billing_period_start_date": "bill/BillingPeriodStartDate",

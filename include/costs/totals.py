@@ -20,6 +20,7 @@ Schema, version 1. Amounts are decimal strings without exponent; currencies are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +33,7 @@ from include.costs.parties import UNALLOCATED
 SCHEMA_VERSION = 1
 
 
-def _sum_by(pairs: list[tuple[tuple[str, ...], Decimal]]) -> dict[str, Any]:
+def _sum_by(pairs: Sequence[tuple[tuple[str, ...], Decimal]]) -> dict[str, Any]:
     """Nested dictionaries of exact sums as text, keys sorted."""
     sums: dict[tuple[str, ...], Decimal] = {}
     for key, amount in pairs:
@@ -64,9 +65,9 @@ def totals(bill: Bill, facts: list[Fact], shares: list[Share], month: str | None
         "month": month,
         "months": months,
         "rows": sum(f.rows for f in facts),
-        "billed_cost": _sum_by([((f.provider, f.currency), f.billed) for f in facts] + rests),  # type: ignore[operator]
-        "effective_cost": _sum_by([((f.provider, f.currency), f.effective) for f in facts] + rests),  # type: ignore[operator]
-        "transfer": _sum_by(detail),  # type: ignore[arg-type]
+        "billed_cost": _sum_by([((f.provider, f.currency), f.billed) for f in facts] + rests),
+        "effective_cost": _sum_by([((f.provider, f.currency), f.effective) for f in facts] + rests),
+        "transfer": _sum_by(detail),
         "transfer_cost": _sum_by([((f.transfer_class, f.currency), f.billed) for f in moving]),
         "transfer_gb": _sum_by([((f.transfer_class,), f.gb) for f in moving]),
         "unclassified": {

@@ -25,8 +25,14 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out" / "index.html"
 
 
-@pytest.mark.parametrize("options", [{"viewport": {"width": 1280, "height": 900}}, {"viewport": {"width": 390, "height": 844}},
-                                     {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"viewport": {"width": 1280, "height": 900}},
+        {"viewport": {"width": 390, "height": 844}},
+        {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    ],
+)
 def test_the_page_works_offline(browser: Browser, page_file: Path, options: dict[str, object]) -> None:
     context = browser.new_context(offline=True, **options)  # type: ignore[arg-type]
     wrong: list[str] = []

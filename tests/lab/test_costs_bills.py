@@ -14,8 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from include.costs.bill import Bill
@@ -59,6 +57,7 @@ def add(rows: list[tuple[str, str, str]]) -> dict[str, dict[str, Decimal]]:
 
 
 def same(totals: Totals, expected: dict[str, dict[str, Decimal]]) -> None:
+
     got = {p: {c: Decimal(x) for c, x in parts.items()} for p, parts in totals["billed_cost"].items()}
     assert got == {p: dict(parts) for p, parts in expected.items()}
 
@@ -149,6 +148,9 @@ def test_many_digits_exponents_and_corrections_are_exact(tmp_path: Path) -> None
 
 
 def test_parquet_doubles_count_as_their_shortest_text(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     costs = [0.1, 1e-9, 123456.789, 2.0000000000000004, 1.2345678901234567e-15, -7.29e-09, 5e-324, 0.30000000000000004]
     rows = [{**cur(day=i + 1), "line_item_unblended_cost": c, "line_item_usage_amount": 10.0} for i, c in enumerate(costs)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "cur.parquet")
@@ -175,18 +177,32 @@ def google(cost: float, sku: str = "Network Internet Data Transfer Out from EMEA
 
 
 def test_google_nested_parquet_and_flat_csv_give_the_same(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     nested = tmp_path / "nested"
     nested.mkdir()
     pq.write_table(pa.Table.from_pylist([google(1.1), google(2.2, credits=[])]), nested / "g.parquet")
     flat = [
         {
-            "billing_account_id": "01-02", "service.description": "Compute Engine", "sku.id": "1", "sku.description": g["sku"]["description"],
-            "usage_start_time": "2026-10-03 00:00:00 UTC", "usage_end_time": "2026-10-04 00:00:00 UTC", "project.id": "p",
-            "labels": json.dumps(g["labels"]), "location.region": "europe-west3", "cost": g["cost"], "currency": "USD",
-            "usage.amount_in_pricing_units": 2, "usage.pricing_unit": "gibibyte", "credits": json.dumps(g["credits"]), "invoice.month": "202610",
+            "billing_account_id": "01-02",
+            "service.description": "Compute Engine",
+            "sku.id": "1",
+            "sku.description": g["sku"]["description"],
+            "usage_start_time": "2026-10-03 00:00:00 UTC",
+            "usage_end_time": "2026-10-04 00:00:00 UTC",
+            "project.id": "p",
+            "labels": json.dumps(g["labels"]),
+            "location.region": "europe-west3",
+            "cost": g["cost"],
+            "currency": "USD",
+            "usage.amount_in_pricing_units": 2,
+            "usage.pricing_unit": "gibibyte",
+            "credits": json.dumps(g["credits"]),
+            "invoice.month": "202610",
         }
         for g in (google(1.1), google(2.2, credits=[]))
-    ]  # fmt: skip
+    ]
     write(tmp_path / "flat" / "g.csv", flat)
     one, two = read(nested), read(tmp_path / "flat")
     assert one["billed_cost"] == two["billed_cost"] == {"Google Cloud": {"USD": "3"}}
@@ -227,6 +243,7 @@ def test_a_damaged_or_foreign_file_is_quarantined_and_the_rest_goes_on(
 
 
 def test_a_second_delivery_of_the_same_content_counts_once(tmp_path: Path) -> None:
+
     path = write(tmp_path / "a.csv", [cur(1, cost="4"), cur(2, cost="5")])
     (tmp_path / "again.csv.gz").write_bytes(gzip.compress(path.read_bytes()))
     totals = read(tmp_path)
@@ -254,10 +271,22 @@ def test_a_late_file_replaces_only_the_days_it_repeats(tmp_path: Path) -> None:
 
 def azure(cost: str, **more: str) -> dict[str, str]:
     return {
-        "BillingAccountId": "77", "Date": "10/03/2026", "SubscriptionId": "s", "MeterCategory": "Virtual Machines", "MeterSubCategory": "Dv5",
-        "MeterName": "D4 v5", "UnitOfMeasure": "1 Hour", "Quantity": "1", "CostInBillingCurrency": cost, "BillingCurrency": "EUR",
-        "ChargeType": "Usage", "ReservationId": "", "PricingModel": "OnDemand", "ResourceId": "r", "Tags": '"service": "erp"',
-    } | more  # fmt: skip
+        "BillingAccountId": "77",
+        "Date": "10/03/2026",
+        "SubscriptionId": "s",
+        "MeterCategory": "Virtual Machines",
+        "MeterSubCategory": "Dv5",
+        "MeterName": "D4 v5",
+        "UnitOfMeasure": "1 Hour",
+        "Quantity": "1",
+        "CostInBillingCurrency": cost,
+        "BillingCurrency": "EUR",
+        "ChargeType": "Usage",
+        "ReservationId": "",
+        "PricingModel": "OnDemand",
+        "ResourceId": "r",
+        "Tags": '"service": "erp"',
+    } | more
 
 
 def test_actual_and_amortised_exports_are_two_views_of_one_bill(tmp_path: Path) -> None:
@@ -282,11 +311,20 @@ def test_savings_plans_are_spread_over_their_use(tmp_path: Path) -> None:
         "savings_plan_used_commitment": "",
     }
     rows = [
-        cur(1, cost="10", line_item_line_item_type="SavingsPlanCoveredUsage", **{**plan, "savings_plan_savings_plan_effective_cost": "6.5"}),
+        cur(
+            1,
+            cost="10",
+            line_item_line_item_type="SavingsPlanCoveredUsage",
+            **{**plan, "savings_plan_savings_plan_effective_cost": "6.5"},
+        ),
         cur(1, cost="-10", line_item_line_item_type="SavingsPlanNegation", **plan),
-        cur(1, cost="8", line_item_line_item_type="SavingsPlanRecurringFee",
-            **{**plan, "savings_plan_total_commitment_to_date": "8", "savings_plan_used_commitment": "6.5"}),
-    ]  # fmt: skip
+        cur(
+            1,
+            cost="8",
+            line_item_line_item_type="SavingsPlanRecurringFee",
+            **{**plan, "savings_plan_total_commitment_to_date": "8", "savings_plan_used_commitment": "6.5"},
+        ),
+    ]
     write(tmp_path / "a.csv", rows)
     totals = read(tmp_path)
     assert totals["billed_cost"] == totals["effective_cost"] == {"AWS": {"USD": "8"}}
@@ -294,6 +332,9 @@ def test_savings_plans_are_spread_over_their_use(tmp_path: Path) -> None:
 
 
 def test_tags_in_maps_and_json_reach_the_same_service(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     kind = pa.map_(pa.string(), pa.string())
     rows = [{**cur(1, cost="1"), "line_item_unblended_cost": 1.0, "resource_tags": [("user_service", 'a "b"')]}]
     names = [

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from test_costs_bills import DATA, cur, google, read, write
 
-import pyarrow as pa  # isort: skip
-import pyarrow.parquet as pq  # isort: skip
-
 
 def test_spark_and_duckdb_give_identical_totals(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     for name in ("cur_sample.csv", "ea_sample.csv", "focus_sample.csv"):
         shutil.copy(DATA / name, tmp_path)
     costs = ["0.1234567890123456789012345678", "1.5E-31", "-7.29e-09", "x"]

@@ -74,9 +74,23 @@ def test_an_undeclared_class_matches_nothing_silently() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "gb"),
-    [("GB", "1"), ("10 GB", "10"), ("1 TB", "1000"), ("gibibyte", "1.073741824"), ("byte", "1E-9"), ("Bytes", "1E-9"), ("GiBy.", None),
-     ("Hrs", None), ("GB-Mo", None), ("GB Hours", None), ("GigaBytes", "1"), ("1 GB/Month", None), ("", "1"), ("MiB", "0.001048576")],
-)  # fmt: skip
+    [
+        ("GB", "1"),
+        ("10 GB", "10"),
+        ("1 TB", "1000"),
+        ("gibibyte", "1.073741824"),
+        ("byte", "1E-9"),
+        ("Bytes", "1E-9"),
+        ("GiBy.", None),
+        ("Hrs", None),
+        ("GB-Mo", None),
+        ("GB Hours", None),
+        ("GigaBytes", "1"),
+        ("1 GB/Month", None),
+        ("", "1"),
+        ("MiB", "0.001048576"),
+    ],
+)
 def test_units(unit: str, gb: str | None) -> None:
     assert gb_factor(unit) == (None if gb is None else Decimal(gb))
     assert is_data_unit(unit) is (gb is not None)

@@ -29,8 +29,18 @@ def test_shares_and_remainder_are_the_amount(amount: Decimal, by: dict[str, Deci
 
 
 def fact(billed: Decimal, party: int = 0, **more: str) -> Fact:
-    base = {"month": "2026-10", "provider": "AWS", "currency": "USD", "transfer_class": "internet_egress", "origin": "eu-west-1",
-            "to": "internet", "rule": "r", "service_name": "EC2", "rows": 1, "party": party}  # fmt: skip
+    base = {
+        "month": "2026-10",
+        "provider": "AWS",
+        "currency": "USD",
+        "transfer_class": "internet_egress",
+        "origin": "eu-west-1",
+        "to": "internet",
+        "rule": "r",
+        "service_name": "EC2",
+        "rows": 1,
+        "party": party,
+    }
     return Fact(**{**base, "billed": billed, "effective": billed, "listed": billed, "gb": Decimal(7), **more})  # type: ignore[arg-type]
 
 
@@ -59,8 +69,17 @@ def test_a_declared_destination_makes_cross_cloud_and_loses_nothing(billed: Deci
 
 
 def row(**more: str) -> dict[str, str | None]:
-    names = ("BillingAccountId", "SubAccountId", "x_TagService", "x_TagEnvironment", "x_TagTenant", "x_TagOwner", "x_TagDestination",
-             "x_TagDrill", "x_Resource")  # fmt: skip
+    names = (
+        "BillingAccountId",
+        "SubAccountId",
+        "x_TagService",
+        "x_TagEnvironment",
+        "x_TagTenant",
+        "x_TagOwner",
+        "x_TagDestination",
+        "x_TagDrill",
+        "x_Resource",
+    )
     return {name: more.get(name) for name in names}
 
 

@@ -46,9 +46,13 @@ def test_a_missing_column_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("currency: euro\n", "line 1, field currency"), ("tags:\n  service: [a]\n  nope: 1\n", "line 3, field tags.nope"),
-     ("owned:\n  - service: x\n", "line 2"), ("a: [\n", "not YAML")],
-)  # fmt: skip
+    [
+        ("currency: euro\n", "line 1, field currency"),
+        ("tags:\n  service: [a]\n  nope: 1\n", "line 3, field tags.nope"),
+        ("owned:\n  - service: x\n", "line 2"),
+        ("a: [\n", "not YAML"),
+    ],
+)
 def test_faults_of_costs_yaml_name_their_line(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "costs.yaml").write_text(text)
     with pytest.raises(CostsError, match=said):
@@ -95,8 +99,18 @@ def test_newer_deliveries_come_last() -> None:
 
 
 def daily(day: date, cost: str, service: str = "shop", gb: str = "1", name: str = "internet_egress") -> Daily:
-    return Daily(month="2026-10", day=day, provider="AWS", currency="USD", transfer_class=name, origin="eu-west-1", to="internet",
-                 service=service, billed=Decimal(cost), gb=Decimal(gb))  # fmt: skip
+    return Daily(
+        month="2026-10",
+        day=day,
+        provider="AWS",
+        currency="USD",
+        transfer_class=name,
+        origin="eu-west-1",
+        to="internet",
+        service=service,
+        billed=Decimal(cost),
+        gb=Decimal(gb),
+    )
 
 
 def test_an_anomaly_needs_a_past_of_the_same_weekday() -> None:
