@@ -231,3 +231,15 @@ def test_a_server_without_its_folder_is_in_the_inventory(site: Site, point: Reco
 def test_the_plane_is_untouched(site: Site) -> None:
     made: Plane = site.plane
     assert int(made.scalar("SELECT count(*) FROM orders")) > 0
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
+def test_a_discard_at_any_moment_ends_the_runner_and_leaves_nothing(site: Site, point: RecoveryPoint, delay: float) -> None:
+    datastore = site.plane.datastore()
+    lease = site.start(datastore, point)
+    time.sleep(delay)
+    folder = site.folder(lease)
+    site.restore.discard(lease.sandbox, datastore, lease)
+    assert runner_of(folder) == []
+    assert sandbox.servers(site.root) == {}
+    assert list(site.root.iterdir()) == []

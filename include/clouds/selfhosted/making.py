@@ -29,8 +29,7 @@ class Work:
         self.folder, self.job = folder, job
         self.user = programs.RunAs(job.run_as)
         self.bin = Path(job.bin_dir)
-        me = psutil.Process()
-        self.state = State(status=Status.RUNNING, runner=Seen(pid=me.pid, created=me.create_time()))
+        self.state = State(status=Status.RUNNING)
         self.kept: dict[str, str] = {}
         self.control: dict[str, str] = {}
         self.walls = isolation.Walls()

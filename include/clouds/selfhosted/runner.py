@@ -30,15 +30,24 @@ def take_lock(folder: Path, patience: float = 1.0) -> int | None:
             return handle
 
 
+def sign(lock: int) -> None:
+    """Write this process into the lock, so that who ends a sandbox knows whom to end, from the first instant on."""
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+
+
 def main(path: str) -> int:
     """Make the sandbox of one folder. Gives 0 at once to who started it; the work goes on in a process of its own."""
-    if take_lock(Path(path)) is None:
+    lock = take_lock(Path(path))
+    if lock is None:
         return 0
+    sign(lock)
     with (Path(path) / "attempts").open("ab") as attempts:
         attempts.write(b".")
     # The child keeps the lock: from the instant this call returns, the work is seen to be going on.
     if os.fork():
         os._exit(0)
+    sign(lock)
     from include.clouds.selfhosted.making import make
     from include.clouds.selfhosted.sandbox import Folder
 

@@ -87,7 +87,6 @@ class State(Frozen):
     phase: str = "queued"
     detail: str = ""
     phases: dict[str, float] = Field(default_factory=dict)
-    runner: Seen | None = None
     server: Seen | None = None
     isolation: str = ""
     """What separates the server from the machine, and why less than was asked for."""
@@ -253,13 +252,18 @@ def stop(process: psutil.Process, patience: float = 5.0) -> None:
         gone(family, patience)
 
 
-def end_runner(folder: Folder) -> None:
-    """Stop the runner, if one lives."""
-    state = folder.state()
-    if state.runner and folder.is_worked_on() and (runner := state.runner.process()):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            runner.kill()
-            gone([runner], 5)
+def end_runner(folder: Folder, patience: float = 10.0) -> None:
+    """Stop the runner, if one lives: whoever has signed the lock, until nobody holds it. Raises OSError when that takes
+    longer than `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while folder.is_worked_on():
+        if time.monotonic() > deadline:
+            raise OSError(f"the runner of {folder.path} holds its lock for {patience:.0f} s after it was killed: end it by hand")
+        with contextlib.suppress(psutil.Error, ValueError, OSError):
+            runner = psutil.Process(int((folder.path / "lock").read_text()))
+            if str(folder.path) in runner.cmdline():
+                runner.kill()
+        time.sleep(0.01)
 
 
 def end_server(folder: Folder) -> None:
