@@ -70,6 +70,8 @@ def begin(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) ->
         found = desk.restore.find(name, datastore, item.drill_id)
         if found is not None and found.status is not Status.FAILED:
             journal.note("re-attached", {"sandbox": name, "status": found.status})
+            # The answer to the call that made it may have been lost: what is there was created by this drill.
+            journal.note("created", {"sandbox": name}, key="created")
             return found
     with journal.phase("choose"):
         point = _choose(desk, item, journal)
