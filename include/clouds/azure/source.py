@@ -13,6 +13,7 @@ from typing import Any
 
 from include.catalog import model
 from include.clouds.azure.clients import Azure, translated, word
+from include.clouds.azure.servers import MARK
 from include.clouds.azure.settings import Datastore, Sandboxes
 from include.clouds.managed import NotThere, digests_at, judged, untold
 from include.recovery.contracts import Transient
@@ -54,12 +55,14 @@ class FlexibleServerBackups:
                 continue
             measured[name] = {"retention": int(server.properties.backup.backup_retention_days) * _DAY.total_seconds()}
         named = {id_of(own(one), self._settings.subscription) for one in datastores.values()}
-        others = tuple(f"{server.id.split('/')[4]}/{server.name}" for key, server in there.items() if key not in named)
+        regions = {one.region for one in datastores.values()}
+        strangers = [one for key, one in there.items() if key not in named and region_of(one) in regions]
+        others = tuple(f"{one.id.split('/')[4]}/{one.name}" for one in strangers)
         return Survey(points=points, unreadable=unreadable, uncatalogued=others, settings=measured)
 
     def _servers(self) -> dict[str, Any]:
         with translated():
-            return {one.id.lower(): one for one in self._azure.postgres.servers.list_by_subscription() if not _is_sandbox(one)}
+            return {one.id.lower(): one for one in self._azure.postgres.servers.list_by_subscription() if _is_production(one)}
 
     def _points(self, datastore: Datastore, server: Any) -> tuple[RecoveryPoint, ...]:
         api = self._azure.postgres.backups_automatic_and_on_demand
@@ -170,8 +173,10 @@ def region_of(server: Any) -> str:
     return str(server.location).lower().replace(" ", "")
 
 
-def _is_sandbox(server: Any) -> bool:
-    return "drillyard-lease" in (server.tags or {})
+def _is_production(server: Any) -> bool:
+    """Neither a sandbox of ours nor a replica of another server."""
+    role = word(server.properties.replication_role) if server.properties.replication_role else "None"
+    return MARK not in (server.tags or {}) and role in ("None", "Primary")
 
 
 def configured(datastore: Datastore, server: Any, point: RecoveryPoint) -> list[Check]:

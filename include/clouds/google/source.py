@@ -44,8 +44,9 @@ class CloudSqlBackups:
             except (Transient, PermissionError, LookupError, ValueError) as error:
                 unreadable |= dict.fromkeys(mine, f"project {project}: {error}")
                 continue
-            named = {one.instance for one in mine.values()}
-            others += [f"{project}/{name}" for name in there if name not in named]
+            named, regions = {one.instance for one in mine.values()}, {one.region for one in mine.values()}
+            strangers = [name for name, one in there.items() if name not in named and one["region"] in regions and is_ours(one)]
+            others += [f"{project}/{name}" for name in strangers]
             for name, datastore in mine.items():
                 try:
                     instance = there[datastore.instance]
@@ -136,7 +137,7 @@ class CloudSqlBackups:
         drafts: list[Mapping[str, Any]] = []
         for project in sorted({project for project, _, _ in known}):
             there = self._google.pages(self._google.sql.instances(), project=project, maxResults=1000)
-            regions = {one["name"]: one["region"] for one in there if str(one["databaseVersion"]).startswith("POSTGRES_")}
+            regions = {one["name"]: one["region"] for one in there if is_ours(one)}
             ask = self._google.sql.databases().list
             told = self._google.batch({name: ask(project=project, instance=name) for name in regions})
             for instance, answer in told.items():
@@ -149,6 +150,11 @@ class CloudSqlBackups:
                     {"name": name.lower().replace("_", "-"), **place, "database": name, "business_time": ""} for name in new
                 ]
         return drafts
+
+
+def is_ours(instance: Mapping[str, Any]) -> bool:
+    """Whether an instance is one that the catalog should name: PostgreSQL, and no replica of another."""
+    return str(instance["databaseVersion"]).startswith("POSTGRES_") and instance["instanceType"] == "CLOUD_SQL_INSTANCE"
 
 
 def own(datastore: model.Datastore) -> Datastore:
