@@ -1,4 +1,4 @@
-"""A restore drill beside the floor: the same copy, start, replay and SQL by hand, on the same base backup of the largest database.
+"""A restore drill beside the floor: the same copy, start, replay and SQL by hand, from one base backup of the largest database.
 
 Both in turn, several times, in one run; the drill without Airflow, as `drillyard drill` does it. The figure is the wall of
 the whole drill (preflight, lease, walls, harmless, questions, PostgreSQL's checks, expectations, discard, inventory, record).
@@ -139,10 +139,10 @@ def _start(binaries: Path, folder: Path, backup: Path, wal: str) -> None:
     (data / "pg_hba.conf").write_text("local all all trust\n")
     (data / "recovery.signal").touch()
     settings = {
-        "listen_addresses": "", "unix_socket_directories": str(folder), "archive_mode": "off", "restore_command": command, "fsync": "off",
+        "listen_addresses": "", "unix_socket_directories": str(folder), "archive_mode": "off", "fsync": "off",
         "shared_preload_libraries": "", "session_preload_libraries": "", "max_logical_replication_workers": "0", "port": "5432",
     }  # fmt: skip
-    options = " ".join(f"-c {name}={json.dumps(value)}" for name, value in settings.items() if name != "restore_command")
+    options = " ".join(f"-c {name}={json.dumps(value)}" for name, value in settings.items())
     with (data / "postgresql.conf").open("a") as file:
         file.write(f"\nrestore_command = '{command}'\n")
     _as_server([str(binaries / "pg_ctl"), "-D", str(data), "-l", str(folder / "log"), "-o", options, "-w", "-t", "120", "start"])
