@@ -21,3 +21,8 @@ def sandbox_root() -> Path:
 def report_dir() -> Path:
     """Where reports are written: ``DRILLYARD_REPORTS``, or ``build/reports``."""
     return Path(os.environ.get("DRILLYARD_REPORTS") or PROJECT / "build" / "reports")
+
+
+def data_docs_dir() -> Path:
+    """Where Great Expectations' Data Docs go, one folder a drill: below the reports, so that links stay relative."""
+    return report_dir() / "data-docs"

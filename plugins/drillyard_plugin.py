@@ -7,6 +7,7 @@ in `.airflowignore` and imported from here.
 from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
+
 from drillyard.pages import app
 
 
@@ -16,5 +17,11 @@ class DrillyardPlugin(AirflowPlugin):
     name = "drillyard"
     fastapi_apps = [{"app": app, "url_prefix": "/drillyard", "name": "Drillyard"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
-        {"name": "Readiness", "href": "/drillyard/readiness", "url_route": "readiness", "destination": "nav", "category": "browse"}
+        {
+            "name": "Readiness",
+            "href": "/drillyard/readiness",
+            "url_route": "readiness",
+            "destination": "nav",
+            "category": "browse",
+        }
     ]
