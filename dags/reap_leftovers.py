@@ -13,8 +13,7 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag
 
-from drillyard.operators.restore import RESTORE_OPERATORS
-from drillyard.tasks import reap
+from drillyard.tasks import platform_clouds, reap
 
 
 @dag(
@@ -26,7 +25,7 @@ from drillyard.tasks import reap
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
 )
 def reap_leftovers() -> None:
-    reap.expand(cloud=sorted(RESTORE_OPERATORS))
+    reap.expand(cloud=platform_clouds())
 
 
 reap_leftovers()

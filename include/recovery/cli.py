@@ -76,12 +76,12 @@ def verify(full: Annotated[bool, typer.Option(help="Re-read every file.")] = Fal
 
 def reap() -> None:
     """End what expired leases name, and prove by inventory that nothing of ours remains."""
-    from include.clouds import CLOUDS
     from include.recovery import reaper
     from include.recovery.desk import open_desk
+    from include.recovery.requests import clouds_in_use
 
     with plain_errors():
-        for cloud in CLOUDS:
+        for cloud in clouds_in_use():
             ended = reaper.reap(open_desk(cloud))
             print(f"{cloud}: ended {', '.join(ended) or 'nothing'}; nothing of ours remains without a lease")
 

@@ -91,9 +91,7 @@ def _run(access: Access, suite: Suite, name: str, docs: Path | None) -> list[tup
         batch = asset.add_batch_definition_whole_table("all")
         expectations = gx.ExpectationSuite(name=f"{name}.{table}")
         for item in items:
-            configuration = ExpectationConfiguration(
-                type=item["type"], kwargs=item.get("kwargs") or {}
-            )
+            configuration = ExpectationConfiguration(type=item["type"], kwargs=item.get("kwargs") or {})
             expectations.add_expectation_configuration(configuration)
         context.suites.add(expectations)
         definitions.append(

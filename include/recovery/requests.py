@@ -79,6 +79,14 @@ def sweeps_by_cloud(connections: Connections, params: Mapping[str, Any], at: dat
     return {cloud: [{"cloud": cloud, "region": region, "full": full} for region in names] for cloud, names in regions.items()}
 
 
+def clouds_in_use() -> list[str]:
+    """The clouds that the platform declares, sorted: where something of ours can be."""
+    from include.catalog.load import load
+    from include.settings import platform_dir
+
+    return sorted(load(platform_dir()).catalog.platform.clouds)
+
+
 def regions_in_use(loaded: Loaded) -> dict[str, list[str]]:
     """By cloud, the regions in which the catalog has datastores, sorted."""
     found: dict[str, set[str]] = {}

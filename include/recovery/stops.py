@@ -39,9 +39,7 @@ def set_stop(connections: Connections, action: str, by: str, reason: str) -> str
     raise ValueError(f"the action is stop or resume, not {action!r}")
 
 
-def set_adoption(
-    connections: Connections, action: str, lease_id: str, person: str, hours: int, reason: str
-) -> str:
+def set_adoption(connections: Connections, action: str, lease_id: str, person: str, hours: int, reason: str) -> str:
     """Pass a lease to a person of the platform (``adopt``) or hand it back (``release``); returns what holds now.
 
     Raises ValueError for an unknown person, a person without the right to keep, or a regulated tenant's data.

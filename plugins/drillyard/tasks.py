@@ -178,6 +178,14 @@ def seal() -> int:
     return seal_all(connection)
 
 
+@task
+def platform_clouds() -> list[str]:
+    """The clouds that the platform declares."""
+    from include.recovery.requests import clouds_in_use
+
+    return clouds_in_use()
+
+
 @task(map_index_template="{{ label }}")
 def reap(cloud: str) -> list[str]:
     """End what expired leases name on one cloud, and prove by inventory that nothing of ours remains."""
