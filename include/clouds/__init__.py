@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CLOUDS: dict[str, str] = {
     "aws": "include.clouds.aws",
+    "azure": "include.clouds.azure",
+    "google": "include.clouds.google",
     "selfhosted": "include.clouds.selfhosted",
 }
 
