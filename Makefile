@@ -16,6 +16,8 @@ AIRFLOW := $(VENV) -m include.lab.airflow_home
 PYTEST := $(VENV) -m pytest
 ONLY ?=
 export PYTHONPATH := $(CURDIR)
+# Compiled modules are kept in .venv, also where the caller's shell says otherwise: minutes, on two cores.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help python setup setup-lab demo test test-unit test-full bench up down lint lock clean
 

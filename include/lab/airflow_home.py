@@ -28,6 +28,8 @@ PORTS = {"api_port": 8080, "worker_log_port": 8793, "trigger_log_port": 8794}
 _KEPT = ("AIRFLOW_CONN_", "AIRFLOW_VAR_")
 _NOT_INHERITED = ("AIRFLOW", "AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_", "ARM_", "BOTO_", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 """Prefixes of variables that are not taken over: settings of another Airflow, and credentials of real clouds."""
+_SLOW = ("PYTHONDONTWRITEBYTECODE",)
+"""Airflow starts many processes: without bytecode each would compile two thousand modules again."""
 _TRUST = ("AWS_CA_BUNDLE", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE")
 """Which certificates to trust is the machine's matter, not a credential."""
 
@@ -40,7 +42,7 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if name.startswith(_KEPT) or name in _TRUST or not name.startswith(_NOT_INHERITED)
+        if name.startswith(_KEPT) or name in _TRUST or not (name.startswith(_NOT_INHERITED) or name in _SLOW)
     }
 
 

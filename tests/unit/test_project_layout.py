@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,10 +43,16 @@ def within(module: str, packages: tuple[str, ...]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
+@cache
+def parsed(text: str) -> ast.Module:
+    """One parse for all rules."""
+    return ast.parse(text)
+
+
 def boundary_faults(name: str, text: str) -> list[str]:
     """What a file of the project imports against the rules; `name` is its path in the project."""
     found = []
-    for module in set(imports(ast.parse(text))):
+    for module in set(imports(parsed(text))):
         if name.startswith("include/") and name != AIRFLOW_STARTER and within(module, ("airflow",)):
             found.append(f"{name}: include/ works without Airflow, and imports {module}")
         if not name.startswith((*SDK_ROOMS, "tests/")) and within(module, SDKS):
@@ -60,7 +67,7 @@ def boundary_faults(name: str, text: str) -> list[str]:
 def cloud_comparisons(name: str, text: str) -> list[str]:
     """Where a file compares something with the name of a cloud."""
     found = []
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Compare):
             parts = [node.left, *node.comparators]
             parts += [element for part in parts if isinstance(part, (ast.Tuple, ast.List, ast.Set)) for element in part.elts]
@@ -146,7 +153,7 @@ def test_functions_are_short() -> None:
     lengths = sorted(
         (node.end_lineno or 0) - node.lineno + 1
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path.read_text()))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     )
     assert lengths[int(len(lengths) * 0.9)] <= 35
