@@ -16,7 +16,7 @@ import pytest
 from project_files import project_files
 
 from include.clouds import CLOUDS
-from include.lab.install import pip_settings
+from include.lab.install import PROFILES, included, pip_settings
 from include.settings import PROJECT
 
 SDKS = ("boto3", "botocore", "aiobotocore", "google.cloud", "googleapiclient", "azure", "moto")
@@ -203,7 +203,7 @@ def test_the_lock_holds_every_requirement_exactly() -> None:
     lock = (PROJECT / "constraints.txt").read_text().splitlines()
     pinned = {re.split(r"[=<>!;\[ ]", line)[0].lower().replace("_", "-") for line in lock if "==" in line}
     named = set()
-    for path in PROJECT.glob("requirements*.txt"):
+    for path in included(PROJECT / PROFILES["dev"]):
         lines = (line for line in path.read_text().splitlines() if line.strip() and not line.startswith(("#", "-")))
         named |= {re.split(r"[=<>!;\[ ]", line)[0].lower().replace("_", "-") for line in lines}
     assert named - pinned == set(), "run `make lock`"
