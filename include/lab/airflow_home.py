@@ -16,13 +16,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
+
 from include.lab import airflow_settings
-from include.settings import PROJECT
+from include.settings import PROJECT, platform_dir
 
 DEFAULT_HOME = PROJECT / "build" / "airflow"
-USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
-"""User names by Airflow's simple roles: three, so that rights and four eyes can be tried."""
-
 PORTS = {"api_port": 8080, "worker_log_port": 8793, "trigger_log_port": 8794}
 
 _KEPT = ("AIRFLOW_CONN_", "AIRFLOW_VAR_")
@@ -32,6 +31,20 @@ _SLOW = ("PYTHONDONTWRITEBYTECODE",)
 """Airflow starts many processes: without bytecode each would compile two thousand modules again."""
 _TRUST = ("AWS_CA_BUNDLE", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE")
 """Which certificates to trust is the machine's matter, not a credential."""
+
+
+def users() -> dict[str, str]:
+    """User names by Airflow's simple roles, the one to log in with first.
+
+    The platform's people are among them: a drill is asked for by a person of the catalog, not by `admin`. The first of them
+    is Airflow's admin too. A platform.yaml that cannot be read has no people here; `drillyard catalog check` says why.
+    """
+    people: list[str] = []
+    with contextlib.suppress(OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        raw = yaml.safe_load((platform_dir() / "platform.yaml").read_text())
+        people = [str(person["name"]) for person in raw["people"]]
+    roles = {name: "op" if number else "admin" for number, name in enumerate(people)}
+    return {**roles, "admin": "admin", "viewer": "viewer"}
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
@@ -70,7 +83,7 @@ def airflow_environment(
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": "8",
         "CORE__FERNET_KEY": kept["fernet_key"],
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in USERS.items()),
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in users().items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "API__HOST": "127.0.0.1",
@@ -121,7 +134,9 @@ def _kept(home: Path) -> dict[str, str]:
         kept = {name: secrets.token_urlsafe(32) for name in ("secret_key", "jwt_secret")}
         kept["fernet_key"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
         _write_private(file, json.dumps(kept | free_ports({}), indent=1))
-        _write_private(home / "passwords.json", json.dumps({user: secrets.token_urlsafe(9) for user in USERS}))
+    known = logins(home)
+    if missing := {user: secrets.token_urlsafe(9) for user in users() if user not in known}:
+        _write_private(home / "passwords.json", json.dumps(known | missing))
     found: dict[str, str] = json.loads(file.read_text())
     return found
 
@@ -151,7 +166,8 @@ def free_ports(before: Mapping[str, str]) -> dict[str, str]:
 
 def logins(home: Path) -> dict[str, str]:
     """The passwords of a home by user name."""
-    found: dict[str, str] = json.loads((home / "passwords.json").read_text())
+    file = home / "passwords.json"
+    found: dict[str, str] = json.loads(file.read_text()) if file.is_file() else {}
     return found
 
 

@@ -43,11 +43,14 @@ def running(home: Path) -> Server | None:
     return server if alive(server.process) else None
 
 
-def client(home: Path, user: str = "admin") -> AirflowClient:
-    """A REST client for the Airflow of a home. Raises RuntimeError when it does not run."""
+def client(home: Path, user: str | None = None) -> AirflowClient:
+    """A REST client for the Airflow of a home; `user` is by default the first of its logins. Raises RuntimeError when it does
+    not run.
+    """
     server = running(home)
     if server is None:
         raise RuntimeError(f"no Airflow runs in {home}: start it with `make up`")
+    user = user or next(iter(airflow_home.users()))
     return AirflowClient(server.address, user, airflow_home.logins(home)[user])
 
 
@@ -209,8 +212,9 @@ def up(home: Path = airflow_home.DEFAULT_HOME) -> int:
 
 
 def _introduce(home: Path, server: Server) -> None:
-    print(f"\n  Airflow  {server.address}\n  login    admin / {airflow_home.logins(home)['admin']}")
-    print(f"  log      {home / 'standalone.log'}\n  stop it  make down")
+    user = next(iter(airflow_home.users()))
+    print(f"\n  Airflow  {server.address}\n  login    {user} / {airflow_home.logins(home)[user]}")
+    print(f"  others   {home / 'passwords.json'}\n  log      {home / 'standalone.log'}\n  stop it  make down")
 
 
 def down(home: Path = airflow_home.DEFAULT_HOME) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -33,7 +34,7 @@ class Standalone:
 
     def drill(self, service: str, **conf: Any) -> str:
         """Ask for a restore drill of one service; gives the run's id."""
-        why = {"services": [service], "reason": "test", "override_blackout": "a test's lab"}
+        why = {"services": [service], "reason": "test", "override_blackout": "nothing of production is in this lab"}
         return self.api.trigger("drill_restores", why | conf)
 
     def states(self, dag_id: str, run_id: str) -> dict[str, str]:
@@ -59,10 +60,9 @@ class Standalone:
     def process(self, component: str) -> psutil.Process:
         """The process of a component itself, not its keeper nor its children."""
         for process in airflow_server.members(self.home):
-            command = process.cmdline()
-            if component in command[1:3] and "include.lab.airflow_component" not in command and process.parent() is not None:
+            with contextlib.suppress(psutil.Error):
                 parent = process.parent()
-                if parent is not None and "include.lab.airflow_component" in parent.cmdline():
+                if component in process.cmdline()[1:3] and parent is not None and keeps(parent) and not keeps(process):
                     return process
         raise LookupError(f"no {component} runs in {self.home}")
 
@@ -71,6 +71,11 @@ class Standalone:
         process = self.process(component)
         process.send_signal(signal.SIGKILL)
         return int(process.pid)
+
+
+def keeps(process: psutil.Process) -> bool:
+    """Whether it is a keeper of a component, not the component."""
+    return "include.lab.airflow_component" in process.cmdline()
 
 
 def until(what: Callable[[], Any], seconds: float = PATIENCE, every: float = 0.5) -> Any:
