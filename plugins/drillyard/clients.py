@@ -39,4 +39,14 @@ def desk(cloud: str) -> Desk:
     """Everything a step needs for one cloud, with Airflow's connections and secrets backends behind it."""
     from include.recovery.desk import open_desk
 
-    return open_desk(cloud, connection)
+    return open_desk(cloud, connection, _handed(cloud))
+
+
+CLIENTS = {"aws": "drillyard.aws_clients"}
+"""By cloud: the module whose `clients` gives SDK clients from the provider's hook. Other clouds get the connections."""
+
+
+def _handed(cloud: str) -> Any:
+    from importlib import import_module
+
+    return import_module(CLIENTS[cloud]).clients() if cloud in CLIENTS else None

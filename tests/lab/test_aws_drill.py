@@ -25,11 +25,14 @@ def newest(account: AwsAccount) -> Any:
 
 
 def count(access: Any) -> int:
-    with closing(
-        psycopg2.connect(
-            host=access.host, port=access.port, dbname=access.database, user=access.reader, password=access.reader_password
-        )
-    ) as connection, connection.cursor() as cursor:
+    with (
+        closing(
+            psycopg2.connect(
+                host=access.host, port=access.port, dbname=access.database, user=access.reader, password=access.reader_password
+            )
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute("SELECT count(*) FROM orders")
         return int(cursor.fetchone()[0])
 

@@ -92,5 +92,14 @@ class SelfHostedRestoreOperator(RestoreOperator):
     connection_type = "postgres"
 
 
-RESTORE_OPERATORS: dict[str, type[RestoreOperator]] = {operator.cloud: operator for operator in (SelfHostedRestoreOperator,)}
+class RdsRestoreOperator(RestoreOperator):
+    """Restore an RDS for PostgreSQL instance from its automated backups, a snapshot or a copy, in the recovery account."""
+
+    cloud = "aws"
+    connection_type = "aws"
+
+
+RESTORE_OPERATORS: dict[str, type[RestoreOperator]] = {
+    operator.cloud: operator for operator in (RdsRestoreOperator, SelfHostedRestoreOperator)
+}
 """By cloud, for the task groups of `drill_restores`."""

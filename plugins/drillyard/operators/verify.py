@@ -45,5 +45,14 @@ class SelfHostedVerifyOperator(VerifyOperator):
     connection_type = "postgres"
 
 
-VERIFY_OPERATORS: dict[str, type[VerifyOperator]] = {operator.cloud: operator for operator in (SelfHostedVerifyOperator,)}
+class RdsVerifyOperator(VerifyOperator):
+    """Verify RDS for PostgreSQL: automated backups, snapshots, copies and vaults."""
+
+    cloud = "aws"
+    connection_type = "aws"
+
+
+VERIFY_OPERATORS: dict[str, type[VerifyOperator]] = {
+    operator.cloud: operator for operator in (RdsVerifyOperator, SelfHostedVerifyOperator)
+}
 """By cloud, for the task groups of `verify_backups`."""
