@@ -74,7 +74,7 @@ def anomalies(daily: list[Daily], settings: CostSettings) -> list[Finding]:
                     currency=currency,
                     amount=cost - usual,
                     confidence="high" if len(past) == 4 else "medium",
-                    why=f"{money.plain(cost)} against a median of {money.plain(usual)} on {len(past)} earlier {day:%A}s",
+                    why=f"{cost:,.2f} against a median of {usual:,.2f} on {len(past)} earlier {day:%A}s",
                     where=_where(provider, name, origin, to)
                     | {"day": day.isoformat()}
                     | ({"service": service} if service else {}),

@@ -63,11 +63,12 @@ def watch(rows: list[dict[str, Any]], folder: Path) -> GuardResult | None:
     import great_expectations as gx
     import pandas as pd
     from great_expectations.checkpoint.actions import UpdateDataDocsAction
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     site = folder / "guard"
     # Great Expectations resolves the site against a root of its own, so the root is the report's folder.
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(site.resolve())}
     context.add_data_docs_site(
         site_name="guard",

@@ -26,8 +26,10 @@ _FONT = "font-family='system-ui,sans-serif' font-size='12'"
 
 def shown(amount: Decimal) -> str:
     """An amount for people: two decimals and thousands separators; more decimals below a cent."""
+    if amount and abs(amount) < Decimal("0.0001"):
+        return "below 0.0001" if amount > 0 else "above -0.0001"
     if amount and abs(amount) < Decimal("0.01"):
-        return f"{amount:.2E}" if abs(amount) < Decimal("0.0001") else f"{amount:.4f}"
+        return f"{amount:.4f}"
     return f"{amount:,.2f}"
 
 

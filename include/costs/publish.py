@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from include.costs.report import Figures
 
 MOST_ROWS = 500
-_FILLED = ("BillingAccountType", "SubAccountType", "ServiceCategory", "ServiceSubcategory", "ChargePeriodEnd")
+_FILLED = (
+    "BillingAccountType",
+    "SubAccountType",
+    "ServiceCategory",
+    "ServiceSubcategory",
+    "ChargePeriodEnd",
+    "PricingCurrency",
+    "PricingCurrencyEffectiveCost",
+)
 """Columns that are filled by our own tables where the export leaves them out."""
 
 

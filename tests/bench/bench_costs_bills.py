@@ -2,7 +2,8 @@
 rows of CSV against focus-converter 1.0.0 in an environment of its own.
 
 Sizes: ``DRILLYARD_BENCH_ROWS`` (10,000,000) and ``DRILLYARD_BENCH_CSV_ROWS`` (1,000,000). Times are CPU seconds of fresh
-processes (others on the machine do not count), memory is the process's peak. `scan` reads the same columns of the same file into Arrow batches.
+processes (others on the machine do not count), memory is the process's peak.
+`scan` reads the same columns of the same file into Arrow batches.
 """
 
 from __future__ import annotations
