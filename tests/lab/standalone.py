@@ -52,9 +52,8 @@ class Standalone:
         state = self.api.wait(dag_id, run_id, PATIENCE)["state"]
         states = self.states(dag_id, run_id)
         failed = [task for task, task_state in states.items() if task_state in ("failed", "upstream_failed")]
-        assert state == "success", f"{dag_id} is {state}: {states}\n" + "\n".join(
-            self.log(dag_id, run_id, task) for task in failed[:2]
-        )
+        logs = "\n".join(self.log(dag_id, run_id, task) for task in failed[:2])
+        assert (state, failed) == ("success", []), f"{dag_id} is {state}: {states}\n{logs}"
         return states
 
     def process(self, component: str) -> psutil.Process:
