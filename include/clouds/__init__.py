@@ -2,7 +2,7 @@
 
 Each room below is a package that gives:
 
-``Datastore``        its subclass of `include.catalog.model.Datastore`, with ``cloud: Literal["…"]`` (module ``settings``; no SDK import)
+``Datastore``        its `include.catalog.model.Datastore` with ``cloud: Literal["…"]`` (module ``settings``; no SDK import)
 ``SETTINGS``         the model of ``clouds.NAME.settings`` in platform.yaml (module ``settings``)
 ``CONNECTION_TYPE``  the Airflow connection type whose hook gives its clients
 ``backup_source``    ``(clients, settings) -> include.recovery.contracts.BackupSource``

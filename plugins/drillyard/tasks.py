@@ -13,8 +13,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from drillyard.operators.restore import RESTORE_OPERATORS, RestoreOperator
 from drillyard.operators.verify import VERIFY_OPERATORS, VerifyOperator
 
-EVIDENCE = Asset("drillyard-evidence", uri="drillyard://evidence")
-"""Updated when sealed evidence was added; `publish_readiness` listens."""
+EVIDENCE = Asset("drillyard-evidence")
+"""Updated when sealed evidence was added; `publish_readiness` listens. Without a URI scheme: to normalise one, Airflow loads
+every provider when it imports a DAG."""
 
 
 NOT_A_LOGIN = "dag_test"

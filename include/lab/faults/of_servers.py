@@ -110,7 +110,7 @@ def forbid_replay(lab: LabState, server: Server, database: Database) -> dict[str
     hand_over_wal(lab, server, passed)
     return {
         "must": ["restore-ready"],
-        "may": ["rpo", "rto", "expectations", *asked(database)],
+        "may": ["rpo", "rto", "database-amcheck", "expectations", *asked(database)],
         "evidence": f"{server.name} ran with wal_level=minimal after its newest base backup; the record is in or before {passed}",
     }
 
