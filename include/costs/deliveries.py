@@ -6,6 +6,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING
 
+from include.costs.headers import COST_DETAILS
 from include.costs.inspection import Inspected, table_of
 from include.costs.intake import BillingFile
 from include.values import Frozen
@@ -100,14 +101,14 @@ def _without_copies(found: list[Inspected]) -> tuple[list[Inspected], list[Repla
 
 def _modes(found: list[Inspected]) -> dict[str, str]:
     """Azure's actual and amortised exports of one account and month are two views of one bill, not two bills."""
-    actual = {(s.account, s.month) for i in found if i.file.shape == "azure" and not i.amortised for s in i.slices}
-    amortised = {(s.account, s.month) for i in found if i.file.shape == "azure" and i.amortised for s in i.slices}
+    actual = {(s.account, s.month) for i in found if i.file.shape == COST_DETAILS and not i.amortised for s in i.slices}
+    amortised = {(s.account, s.month) for i in found if i.file.shape == COST_DETAILS and i.amortised for s in i.slices}
     modes = {}
     for one in found:
         scopes = {(s.account, s.month) for s in one.slices}
         if one.amortised and scopes & actual:
             modes[one.file.name] = "amortised"
-        elif one.file.shape == "azure" and not one.amortised and scopes & amortised:
+        elif one.file.shape == COST_DETAILS and not one.amortised and scopes & amortised:
             modes[one.file.name] = "actual"
         else:
             modes[one.file.name] = "alone"

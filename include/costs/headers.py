@@ -8,6 +8,8 @@ from typing import Literal
 from include.values import Frozen
 
 Shape = Literal["cur", "focus", "azure", "google"]
+COST_DETAILS: Shape = "azure"
+"""The one export that is delivered twice, actual and amortised, over the same charges."""
 
 
 def canonical(column: str) -> str:

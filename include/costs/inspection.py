@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.costs import intake
 from include.costs.engines import Delivered
+from include.costs.headers import COST_DETAILS
 from include.costs.intake import BillingFile, Quarantined, Unreadable
 from include.costs.rows import focus_rows
 from include.costs.source import Source
@@ -82,7 +83,7 @@ def inspect(engine: Engine, file: BillingFile, settings: CostSettings) -> Inspec
             )
         ).to_pylist()
         bad = engine.fetch(rows.filter(rows["x_Bad"].notnull()).count().name("n").as_table()).to_pylist()[0]["n"]
-        amortised = file.shape == "azure" and _amortised(engine, source, file)
+        amortised = file.shape == COST_DETAILS and _amortised(engine, source, file)
     except (duckdb.Error, OSError, EOFError) as fault:
         raise _named(file, fault) from fault
     ordered = sorted(found, key=lambda s: (s["month"], s["account"], s["currency"]))
