@@ -14,7 +14,7 @@ import psutil
 import psycopg2
 import pytest
 import yaml
-from conftest import new_home
+from lab_homes import new_home
 from typer.testing import CliRunner
 
 from include.connections import from_environment
