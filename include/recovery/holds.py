@@ -27,10 +27,14 @@ def holds(
     busy: str | None,
     now: datetime,
 ) -> Iterator[str]:
-    """All reasons. `stopped`: of a global stop. `busy`: the id of another drill of this datastore that runs."""
+    """All reasons. `stopped`: of a global stop. `busy`: the id of another drill of this datastore that runs.
+
+    A person's request does not wait for another drill: nobody can tell a drill that runs from one that was killed, and an
+    operator in an incident must not wait a day to find out. It takes over, and ends the other's sandbox first.
+    """
     if stopped is not None:
         yield f"everything is stopped: {stopped}"
-    if busy is not None:
+    if busy is not None and request.requested_by == SCHEDULE:
         yield f"drill {busy} of this datastore has no conclusion yet"
     yield from _blackouts(loaded, service, verb, request, now)
     if request.requested_by != SCHEDULE:
