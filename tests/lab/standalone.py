@@ -16,7 +16,8 @@ from typing import Any
 
 import psutil
 
-from include.lab import airflow_home, airflow_server, environment
+from include.lab import accounts, airflow_home, airflow_server, environment
+from include.lab import lab as the_lab
 from include.lab.airflow_client import AirflowClient
 from include.lab.state import LabState
 
@@ -93,8 +94,11 @@ def until(what: Callable[[], Any], seconds: float = PATIENCE, every: float = 0.5
 def standalone_on(lab: LabState) -> Iterator[Standalone]:
     """Start one with its metadata and ledger on the lab's servers; nothing of it is left afterwards."""
     home = Path(tempfile.mkdtemp(prefix="drillyard-airflow-"))
+    sandboxes = Path(tempfile.mkdtemp(prefix="drillyard-sandboxes-"))  # not in /dev/shm, which a restored server has to itself
+    accounts.folder(sandboxes, lab.user, 0o700)
     try:
-        env = airflow_home.airflow_environment(home, environment.read(lab) | {"DRILLYARD_REPORTS": str(home / "reports")})
+        places = {"DRILLYARD_REPORTS": str(home / "reports"), "DRILLYARD_SANDBOX_ROOT": str(sandboxes)}
+        env = airflow_home.airflow_environment(home, environment.read(lab) | places)
         airflow_home.prepare(env)
         airflow_server.start(home, env)
         airflow_server.wait_healthy(home, PATIENCE, quiet=True)
@@ -106,4 +110,6 @@ def standalone_on(lab: LabState) -> Iterator[Standalone]:
     finally:
         airflow_server.stop(home)
         assert airflow_server.members(home) == []
+        the_lab.stop_sandboxes(sandboxes)
+        shutil.rmtree(sandboxes)
         shutil.rmtree(home)

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from standalone import Standalone, standalone_on, until
+from standalone import PATIENCE, Standalone, standalone_on, until
 
 from include.lab import airflow_home, airflow_server, airflow_settings
 from include.lab.airflow_client import FINISHED
@@ -57,6 +57,12 @@ def test_a_drill_is_restored_through_the_triggerer_and_its_evidence_publishes_th
     airflow.finished("publish_readiness", fired[0]["dag_run_id"])
 
 
+def test_a_drill_that_cannot_be_proven_ends_red(airflow: Standalone) -> None:
+    run = airflow.drill("shipping", recovery_point="no-such-point")
+    state = airflow.api.wait("drill_restores", run, PATIENCE)["state"]
+    assert state == "failed", airflow.states("drill_restores", run)
+
+
 def waiting(airflow: Standalone, run: str) -> dict[str, int]:
     """The restore pool's slots while the run's restore waits in the triggerer; empty while it does not."""
     if airflow.states("drill_restores", run).get("drill_selfhosted.restore[0]") != "deferred":
@@ -93,7 +99,7 @@ def test_what_a_dead_scheduler_leaves_is_swept(airflow: Standalone) -> None:
         left = []
         for one in airflow_server.members(airflow.home):
             with contextlib.suppress(psutil.Error):
-                left += [one.pid] if one.ppid() == 1 and "LocalExecutor" in one.cmdline()[0] else []
+                left += [one.pid] if one.ppid() == 1 and "LocalExecutor" in " ".join(one.cmdline()) else []
         return left
 
     until(lambda: not orphans(), seconds=60)
