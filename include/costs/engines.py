@@ -104,7 +104,8 @@ class DuckDBEngine:
         self._raw.execute(
             f"CREATE TEMP VIEW {view} AS SELECT * FROM read_csv({paths}, auto_detect = false, header = true, "
             f"delim = {_quoted(files.delimiter)}, quote = '\"', escape = '\"', nullstr = ['', 'NULL', 'null'], "
-            f"columns = {columns}, compression = '{'gzip' if files.gzip else 'none'}', max_line_size = 8388608)"
+            f"columns = {columns}, compression = '{'gzip' if files.gzip else 'none'}', "
+            "max_line_size = 1048576, buffer_size = 8388608)"
         )
         return self.con.table(view), names
 
@@ -122,7 +123,7 @@ class DuckDBEngine:
         directory.mkdir(parents=True, exist_ok=True)
         self._raw.execute(
             f"COPY ({self.con.compile(table)}) TO {_quoted(str(directory / 'part-0.parquet'))} "
-            "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 61440)"
+            "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)"
         )
 
     def run(self, sql: str) -> Any:

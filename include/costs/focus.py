@@ -59,7 +59,7 @@ def focus_table(bill: Bill, rows: ir.Table, number: int) -> ir.Table:
     """Rows with all FOCUS columns in order, the 1.3 provider columns and ours."""
     import ibis
 
-    usable = rows.filter(rows["x_Bad"].isnull())
+    usable = without_twins(rows.filter(rows["x_Bad"].isnull()), rows)
     present = [name for name in KEY if name in rows.columns]
     by = deciding(bill.classes, present)
     lookup = _lookup(bill, by, number)
@@ -84,6 +84,17 @@ def focus_table(bill: Bill, rows: ir.Table, number: int) -> ir.Table:
     return joined.select(**{name: values[name] for name in ordered})
 
 
+TWINS = dict.fromkeys(("ContractedCost", "EffectiveCost", "ListCost"), "BilledCost") | {"ConsumedUnit": "PricingUnit"}
+"""Columns that many exports give by the same expression as another one: then it is computed once and written twice."""
+
+
+def without_twins(usable: ir.Table, rows: ir.Table) -> ir.Table:
+    """The rows without columns that equal their twin; `_defaults` takes the twin for a column that is not there."""
+    values = getattr(rows.op(), "values", {})
+    gone = [n for n, twin in TWINS.items() if n in values and twin in values and values[n] == values[twin]]
+    return usable.drop(*gone) if gone else usable
+
+
 def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
     """FOCUS columns of a joined row; mandatory ones filled where the export leaves them out.
 
@@ -92,7 +103,11 @@ def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
     """
     import ibis
 
-    whole = {n: joined[n] if n in joined.columns else ibis.null(KINDS[k]) for n, k in FOCUS_COLUMNS.items()}
+    def given(name: str, kind: str) -> ir.Value:
+        twin = name if name in joined.columns else TWINS.get(name, name)
+        return joined[twin] if twin in joined.columns else ibis.null(KINDS[kind])
+
+    whole = {n: given(n, k) for n, k in FOCUS_COLUMNS.items()}
     usage = whole["ChargeCategory"] == "Usage"
     priced = whole["ChargeCategory"].isin(["Usage", "Purchase"])
     none = ibis.null("string")
@@ -117,11 +132,6 @@ def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
     whole["ConsumedQuantity"] = ibis.cases((usage, whole["ConsumedQuantity"]), else_=nothing)
     whole["ResourceType"] = ibis.cases((whole["ResourceId"].isnull(), none), else_=whole["ResourceType"])
     whole["RegionName"] = ibis.cases((whole["RegionId"].isnull(), none), else_=whole["RegionName"].fill_null(whole["RegionId"]))
-    # Every export known here prices in the currency that it bills in, unless it says otherwise itself.
-    same = whole["PricingCurrency"].isnull()
-    for name in ("EffectiveCost", "ListUnitPrice", "ContractedUnitPrice"):
-        whole[f"PricingCurrency{name}"] = ibis.cases((same, whole[name]), else_=whole[f"PricingCurrency{name}"])
-    whole["PricingCurrency"] = whole["PricingCurrency"].fill_null(whole["BillingCurrency"])
     return whole
 
 

@@ -25,8 +25,6 @@ _FILLED = (
     "ServiceCategory",
     "ServiceSubcategory",
     "ChargePeriodEnd",
-    "PricingCurrency",
-    "PricingCurrencyEffectiveCost",
 )
 """Columns that are filled by our own tables where the export leaves them out."""
 
