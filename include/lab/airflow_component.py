@@ -55,7 +55,7 @@ class Keeper:
 
     def run(self) -> int:
         """Returns when the component ended after `stop`."""
-        pause = 1.0
+        pause = 0.5
         while not self.stopping:
             started = time.monotonic()
             self.child = subprocess.Popen(self.command, process_group=0)
