@@ -30,7 +30,7 @@ from drillyard.tasks import adopt, seal
     tags=["control"],
 )
 def adopt_sandbox() -> None:
-    adopt() >> seal()
+    adopt() >> seal.override(trigger_rule="all_success")()
 
 
 adopt_sandbox()

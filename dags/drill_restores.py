@@ -44,7 +44,7 @@ PARAMS = {
     deadline=late_after(timedelta(hours=4)),
 )
 def drill_restores() -> None:
-    restore_drills(plan_drills()) >> seal()
+    restore_drills(plan_drills(), seal())
 
 
 drill_restores()

@@ -21,7 +21,7 @@ from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, task
 
 from drillyard.operators.report_costs import CostReportOperator
 
-REPORT = Asset("transfer_cost_report", uri="drillyard://reports/costs")
+REPORT = Asset("transfer_cost_report")
 
 PARAMS = {
     "months": Param([], type="array", items={"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}, title="Months",

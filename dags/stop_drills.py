@@ -23,7 +23,7 @@ from drillyard.tasks import global_stop, seal
     tags=["control"],
 )
 def stop_drills() -> None:
-    global_stop() >> seal()
+    global_stop() >> seal.override(trigger_rule="all_success")()
 
 
 stop_drills()

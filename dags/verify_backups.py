@@ -30,7 +30,7 @@ from drillyard.tasks import plan_sweeps, seal, verify_sweeps
     deadline=late_after(timedelta(hours=2)),
 )
 def verify_backups() -> None:
-    verify_sweeps(plan_sweeps()) >> seal()
+    verify_sweeps(plan_sweeps(), seal())
 
 
 verify_backups()

@@ -52,9 +52,13 @@ def _scheduled() -> bool:
     return str(context["dag_run"].run_type) in ("scheduled", "DagRunType.SCHEDULED")
 
 
-def restore_drills(planned: Any) -> list[Any]:
-    """One mapped group a cloud: restore → validate → close → record → verdict for each planned datastore."""
-    return [_drill_group(operator).expand(item=_of(cloud, planned)) for cloud, operator in RESTORE_OPERATORS.items()]
+def restore_drills(planned: Any, sealed: Any) -> list[Any]:
+    """One mapped group a cloud: restore → validate → close → record → verdict for each planned datastore.
+
+    `sealed` follows the records, not the verdicts: a verdict must stay a leaf. A run is judged by its leaves, and one whose
+    only leaf is a sealing that always runs would end green with every drill red.
+    """
+    return [_drill_group(operator, sealed).expand(item=_of(cloud, planned)) for cloud, operator in RESTORE_OPERATORS.items()]
 
 
 def _of(cloud: str, planned: Any) -> Any:
@@ -67,7 +71,7 @@ def _of(cloud: str, planned: Any) -> Any:
     return part(planned)
 
 
-def _drill_group(operator: type[RestoreOperator]) -> Any:
+def _drill_group(operator: type[RestoreOperator], sealed: Any) -> Any:
     """The task group of one cloud. Pools keep at most so many restores at once; waiting is done in the triggerer."""
 
     @task_group(group_id=f"drill_{operator.cloud}")
@@ -76,7 +80,7 @@ def _drill_group(operator: type[RestoreOperator]) -> Any:
         validated = validate(item)
         closed = close(item)
         recorded: Any = record(item)
-        restored >> validated >> closed >> recorded
+        restored >> validated >> closed >> recorded >> sealed
         verdict(item, recorded)
 
     return drill
@@ -147,16 +151,17 @@ def plan_sweeps() -> dict[str, list[dict[str, Any]]]:
     return {cloud: batches.get(cloud, []) for cloud in VERIFY_OPERATORS}
 
 
-def verify_sweeps(planned: Any) -> list[Any]:
-    """One mapped group a cloud: verify → verdict for each region."""
-    return [_sweep_group(operator).expand(batch=_of(cloud, planned)) for cloud, operator in VERIFY_OPERATORS.items()]
+def verify_sweeps(planned: Any, sealed: Any) -> list[Any]:
+    """One mapped group a cloud: verify → night for each region. `sealed` follows the sweeps; the nights stay leaves."""
+    return [_sweep_group(operator, sealed).expand(batch=_of(cloud, planned)) for cloud, operator in VERIFY_OPERATORS.items()]
 
 
-def _sweep_group(operator: type[VerifyOperator]) -> Any:
+def _sweep_group(operator: type[VerifyOperator], sealed: Any) -> Any:
     @task_group(group_id=f"verify_{operator.cloud}")
     def sweep(batch: dict[str, Any]) -> None:
-        verified: Any = operator(task_id="verify", batch=batch, pool=f"{operator.cloud}_api").output
-        night(batch, verified)
+        verified: Any = operator(task_id="verify", batch=batch, pool=f"{operator.cloud}_api")
+        night(batch, verified.output)
+        verified >> sealed
 
     return sweep
 
