@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from include.lab import airflow_home
 
 HEAVY = (
@@ -89,7 +91,9 @@ def test_airflow_lists_no_import_error_without_a_lab(airflow_env: dict[str, str]
 
 def test_airflow_would_list_a_broken_file(airflow_env: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("from airflow.sdk import dag\nraise LookupError('no such name')\n")
-    listing = airflow_home.run_airflow(
-        airflow_env | {"AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path)}, ["dags", "list-import-errors", "--local", "--output", "json"]
-    )
-    assert "broken.py" in listing
+    with pytest.raises(airflow_home.CommandFailed) as failed:
+        airflow_home.run_airflow(
+            airflow_env | {"AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path)},
+            ["dags", "list-import-errors", "--local", "--output", "json"],
+        )
+    assert "broken.py" in failed.value.output
