@@ -89,7 +89,7 @@ def _without_copies(found: list[Inspected]) -> tuple[list[Inspected], list[Repla
     gone: list[Replaced] = []
     by_digest: dict[str, Inspected] = {}
     for one in found:
-        twin = by_digest.get(one.file.digest)
+        twin = by_digest.get(one.file.digest) if one.file.digest else None
         if twin is None:
             by_digest[one.file.digest] = one
             kept.append(one)

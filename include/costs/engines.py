@@ -27,6 +27,8 @@ class Delivered(Frozen):
     """The header, in the file's order and spelling."""
     delimiter: str = ","
     gzip: bool = False
+    landed: bool = False
+    """The paths are Parquet copies of CSV files (`DuckDBEngine.land`): all columns are text, named by position."""
 
 
 class Engine(Protocol):
@@ -76,6 +78,9 @@ class DuckDBEngine:
     def __init__(self, scratch: Path) -> None:
         import ibis
 
+        self._scratch = scratch
+        self._landed = 0
+
         self.con: Any = ibis.duckdb.connect()
         self._raw = self.con.con
         threads = os.environ.get("DRILLYARD_COSTS_THREADS")
@@ -98,8 +103,8 @@ class DuckDBEngine:
         if files.kind == "parquet":
             self._raw.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM read_parquet({paths}, union_by_name = true)")
             table = self.con.table(view)
-            return table, parquet_names(table)
-        names = {f"c{i}": original for i, original in enumerate(files.columns)}
+            return table, _landed_names(table, files) if files.landed else parquet_names(table)
+        names = positional(files.columns)
         columns = "{" + ", ".join(f"'{c}': 'VARCHAR'" for c in names) + "}"
         self._raw.execute(
             f"CREATE TEMP VIEW {view} AS SELECT * FROM read_csv({paths}, auto_detect = false, header = true, "
@@ -108,6 +113,18 @@ class DuckDBEngine:
             "max_line_size = 1048576, buffer_size = 8388608)"
         )
         return self.con.table(view), names
+
+    def land(self, files: Delivered, used: Sequence[str]) -> str:
+        """Copy the used columns of a CSV file to Parquet, as text, and return its path: CSV is read once, not in every pass.
+
+        Raises duckdb.Error for a file whose structure is damaged. The copy goes with the engine's scratch folder.
+        """
+        self._landed += 1
+        target = str(self._scratch / f"landed-{self._landed}.parquet")
+        table, _ = self.read(files)
+        options = "FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 30720"
+        self._raw.execute(f"COPY ({self.con.compile(table.select(*used))}) TO {_quoted(target)} ({options})")
+        return target
 
     def fetch(self, table: ir.Table) -> pa.Table:
         # Not `to_pyarrow`: that imports pandas, for half a second and 60 MB that nothing here needs.
@@ -162,10 +179,11 @@ class SparkEngine:
     name = "spark"
     fast_doubles = False
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, scratch: Path) -> None:
         import ibis
 
         self._session = session
+        self._scratch = scratch
         self.con: Any = ibis.pyspark.connect(session)
         self._views = 0
 
@@ -176,26 +194,19 @@ class SparkEngine:
             frame = self._session.read.option("mergeSchema", "true").parquet(*files.paths)
             frame.createOrReplaceTempView(view)
             table = self.con.table(view)
-            return table, parquet_names(table)
-        from pyspark.sql import functions as f
-        from pyspark.sql.types import StringType, StructField, StructType
-
-        names = {f"c{i}": original for i, original in enumerate(files.columns)}
-        schema = StructType([StructField(c, StringType()) for c in names])
-        frame = self._session.read.csv(
-            list(files.paths), schema=schema, header=True, sep=files.delimiter, quote='"', escape='"', multiLine=True,
-            enforceSchema=True, mode="FAILFAST", maxColumns=20480, encoding="UTF-8",
-        )  # fmt: skip
-        frame = frame.select(*[f.when(~f.col(c).isin("", "NULL", "null"), f.col(c)).alias(c) for c in names])
-        frame.createOrReplaceTempView(view)
-        return self.con.table(view), names
+            return table, _landed_names(table, files) if files.landed else parquet_names(table)
+        raise ValueError("CSV is landed as Parquet before Spark reads it")
 
     def fetch(self, table: ir.Table) -> pa.Table:
         return table.to_pyarrow()
 
     def lookup(self, name: str, rows: pa.Table) -> ir.Table:
-        frame = self._session.createDataFrame(rows.to_pylist(), schema=_spark_schema(rows))
-        frame.createOrReplaceTempView(name)
+        import pyarrow.parquet as pq
+
+        # As a file, because rows handed over directly would need Python workers on the Java side.
+        path = self._scratch / f"{name}.parquet"
+        pq.write_table(rows, path)
+        self._session.read.parquet(str(path)).createOrReplaceTempView(name)
         return self.con.table(name)
 
     def write(self, table: ir.Table, directory: Path) -> None:
@@ -203,11 +214,13 @@ class SparkEngine:
         frame.write.mode("overwrite").option("compression", "zstd").parquet(str(directory))
 
 
-def _spark_schema(rows: pa.Table) -> Any:
-    from pyspark.sql.types import LongType, StringType, StructField, StructType
+def _landed_names(table: ir.Table, files: Delivered) -> dict[str, str]:
+    return {column: name for column, name in positional(files.columns).items() if column in table.columns}
 
-    kinds = {"int64": LongType()}
-    return StructType([StructField(field.name, kinds.get(str(field.type), StringType())) for field in rows.schema])
+
+def positional(columns: tuple[str, ...]) -> dict[str, str]:
+    """``c0``, ``c1``, ...: a CSV may have two columns whose names differ in case only."""
+    return {f"c{i}": original for i, original in enumerate(columns)}
 
 
 def parquet_names(table: ir.Table) -> dict[str, str]:
@@ -253,4 +266,4 @@ def _spark(scratch: Path) -> tuple[Engine, Any]:
         forget(SparkContext)
         gateway.stop()
 
-    return SparkEngine(session), close
+    return SparkEngine(session, scratch), close

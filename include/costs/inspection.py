@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.costs import intake
 from include.costs.engines import Delivered
-from include.costs.headers import COST_DETAILS
+from include.costs.headers import COST_DETAILS, canonical
 from include.costs.intake import BillingFile, Quarantined, Unreadable
 from include.costs.rows import focus_rows
 from include.costs.source import Source
@@ -18,10 +18,12 @@ from include.values import Frozen
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from include.costs.engines import Engine
+    from include.costs.engines import DuckDBEngine, Engine
     from include.costs.settings import CostSettings
 
 MOST_ROWS_LISTED = 1000
+_KEPT = ("chargetype", "benefitid", "reservationid", "pricingmodel")
+"""Asked for beside the rows: what tells Azure's amortised exports."""
 _NEEDED = ("x_Bad", "x_Month", "x_Day", "BillingAccountId", "BillingCurrency", "ProviderName", "BilledCost")
 
 
@@ -57,17 +59,23 @@ class Inspected(Frozen):
 def open_file(engine: Engine, files: tuple[BillingFile, ...]) -> Source:
     """Equal files (same kind, header and shape) as one source."""
     one = files[0]
-    table, names = engine.read(
-        Delivered(paths=tuple(f.path for f in files), kind=one.kind, columns=one.columns, delimiter=one.delimiter, gzip=one.gzip)
-    )
+    copies = tuple(f.landed for f in files if f.landed)
+    if len(copies) == len(files):
+        given = Delivered(paths=copies, kind="parquet", columns=one.columns, landed=True)
+    else:
+        paths = tuple(f.path for f in files)
+        given = Delivered(paths=paths, kind=one.kind, columns=one.columns, delimiter=one.delimiter, gzip=one.gzip)
+    table, names = engine.read(given)
     return Source(table, names, fast=engine.fast_doubles, day_first=one.day_first)
 
 
-def inspect(engine: Engine, file: BillingFile, settings: CostSettings) -> Inspected:
+def inspect(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> Inspected:
     """Read a file once (with DuckDB). Raises Unreadable, naming the line, when its structure is damaged."""
     import duckdb
 
     try:
+        if file.kind == "csv":
+            file = file.model_copy(update={"landed": _land(engine, file, settings)})
         source = open_file(engine, (file,))
         rows = focus_rows(source, file.shape, settings, only=_NEEDED)
         usable = rows.filter(rows["x_Bad"].isnull())
@@ -88,6 +96,18 @@ def inspect(engine: Engine, file: BillingFile, settings: CostSettings) -> Inspec
         raise _named(file, fault) from fault
     ordered = sorted(found, key=lambda s: (s["month"], s["account"], s["currency"]))
     return Inspected(file=file, slices=tuple(Slice.model_validate(s) for s in ordered), bad=bad, amortised=amortised)
+
+
+def _land(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> str:
+    """Copy the columns that any step asks for; a CUR has twice as many."""
+    import ibis.expr.operations as ops
+
+    given = Delivered(paths=(file.path,), kind="csv", columns=file.columns, delimiter=file.delimiter, gzip=file.gzip)
+    table, names = engine.read(given)
+    rows = focus_rows(Source(table, names, fast=True, day_first=file.day_first), file.shape, settings)
+    used = {field.name for field in rows.op().find(ops.Field)} & set(names)
+    kept = used | {column for column, name in names.items() if canonical(name) in _KEPT}
+    return engine.land(given, [column for column in names if column in kept])
 
 
 def _named(file: BillingFile, fault: Exception) -> Unreadable:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,9 +56,12 @@ class BillingFile(Frozen):
     gzip: bool = False
     day_first: bool = False
     digest: str = ""
-    """SHA-256 of the content, decompressed for CSV: a second delivery of the same bytes is known by it."""
+    """SHA-256 of the content, decompressed: a second delivery of the same bytes is known by it. Empty for the only file of
+    its shape, which can be no second delivery; gzip data is always read through, to see that it is whole."""
     modified: float = 0.0
     size: int = 0
+    landed: str | None = None
+    """The Parquet copy that is read instead of a CSV file."""
 
 
 class Intake(Frozen):
@@ -83,6 +87,8 @@ def take_in(directory: Path) -> Intake:
             files.append(look_at(path, name))
         except Unreadable as fault:
             aside.append(Quarantined(file=name, reason=str(fault), line=fault.line, rows=fault.rows))
+    alone = {shape for shape, count in Counter(f.shape for f in files).items() if count == 1}
+    files = [f if f.digest or f.shape in alone else f.model_copy(update={"digest": digest_of(Path(f.path))}) for f in files]
     return Intake(files=tuple(files), quarantined=tuple(aside), ignored=tuple(ignored))
 
 
@@ -108,7 +114,7 @@ def look_at(path: Path, name: str) -> BillingFile:
             signature = recognise(columns)
             return BillingFile(
                 path=str(path), name=name, kind="parquet", columns=tuple(columns), shape=signature.shape, title=signature.title,
-                digest=digest_of(path), modified=stat.st_mtime, size=stat.st_size,
+                modified=stat.st_mtime, size=stat.st_size,
             )  # fmt: skip
         zipped = head[:2] == _GZIP
         columns, delimiter, first = _csv_header(path, zipped=zipped)
@@ -116,7 +122,7 @@ def look_at(path: Path, name: str) -> BillingFile:
         return BillingFile(
             path=str(path), name=name, kind="csv", columns=tuple(columns), shape=signature.shape, title=signature.title,
             delimiter=delimiter, gzip=zipped, day_first=_day_first(columns, first, signature),
-            digest=digest_of(path, zipped=zipped),
+            digest=digest_of(path, zipped=True) if zipped else "",
             modified=stat.st_mtime, size=stat.st_size,
         )  # fmt: skip
     except NotBilling as fault:
