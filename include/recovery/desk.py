@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +73,10 @@ class Desk:
         self.ledger.project(record)
 
 
-def open_desk(cloud: str, connections: Connections = from_environment, clients: Any = None) -> Desk:
-    """Open everything for one cloud. `clients`: what the cloud's room wants; the connections themselves by default.
+def open_desk(
+    cloud: str, connections: Connections = from_environment, clients: Callable[[Any], Any] | None = None
+) -> Desk:
+    """Open everything for one cloud. `clients`: for the cloud's settings, what its room is handed; by default the connections.
 
     Raises CatalogError, LookupError (a connection that is missing, by name) or OperationalError (ledger down).
     """
@@ -85,7 +88,7 @@ def open_desk(cloud: str, connections: Connections = from_environment, clients: 
     loaded = load(platform_dir())
     room = clouds.room(cloud)
     settings = loaded.catalog.settings.get(cloud)
-    handed = connections if clients is None else clients
+    handed = connections if clients is None else clients(settings)
     return Desk(
         cloud=cloud,
         loaded=loaded,

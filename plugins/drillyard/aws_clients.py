@@ -3,14 +3,14 @@ a secrets backend) works for drills too."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from include.clouds.aws.clients import Account, AwsClients
 
 
-def clients() -> AwsClients:
-    """What `include.clouds.aws` is handed inside Airflow."""
+def clients(_: Any = None) -> AwsClients:
+    """What `include.clouds.aws` is handed inside Airflow, whatever the cloud's settings."""
     from drillyard.clients import connection
     from include.clouds.aws.clients import AwsClients
 

@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from include.clouds.azure.clients import Azure
+    from include.clouds.azure.settings import Sandboxes
+
+
+def clients(settings: Sandboxes) -> Callable[[str], Azure]:
+    """What `include.clouds.azure` is handed inside Airflow."""
+    return azure(settings.subscription)
 
 
 def azure(subscription: str) -> Callable[[str], Azure]:

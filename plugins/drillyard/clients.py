@@ -42,11 +42,12 @@ def desk(cloud: str) -> Desk:
     return open_desk(cloud, connection, _handed(cloud))
 
 
-CLIENTS = {"aws": "drillyard.aws_clients"}
-"""By cloud: the module whose `clients` gives SDK clients from the provider's hook. Other clouds get the connections."""
+CLIENTS = {"aws": "drillyard.aws_clients", "azure": "drillyard.azure_clients", "google": "drillyard.google_clients"}
+"""By cloud: the module whose `clients` gives, for the cloud's settings, SDK clients from the provider's hook. Other clouds get
+the connections."""
 
 
 def _handed(cloud: str) -> Any:
     from importlib import import_module
 
-    return import_module(CLIENTS[cloud]).clients() if cloud in CLIENTS else None
+    return import_module(CLIENTS[cloud]).clients if cloud in CLIENTS else None

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from include.clouds.google.clients import Google
+
+
+def clients(_: Any = None) -> Callable[[str], Google]:
+    """What `include.clouds.google` is handed inside Airflow, whatever the cloud's settings."""
+    return google
 
 
 def google(conn_id: str) -> Google:

@@ -73,6 +73,14 @@ def test_every_pool_that_a_task_names_is_in_the_settings_file(dagbag: Any) -> No
     assert named - {"default_pool"}, "no task uses a pool: the limits of a cloud's control plane would not hold"
 
 
+def test_every_cloud_is_restored_and_verified(dagbag: Any) -> None:
+    from include.clouds import CLOUDS
+
+    for dag, verb in (("drill_restores", "drill"), ("verify_backups", "verify")):
+        groups = {name for name in dagbag.dags[dag].task_group_dict if name is not None}
+        assert groups == {f"{verb}_{cloud}" for cloud in CLOUDS}
+
+
 def test_dag_files_import_nothing_heavy(project: Path) -> None:
     found = heavy_imports(sorted((project / "dags").glob("*.py")))
     assert found

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from include.clouds import CLOUDS
 from include.lab import airflow_settings, fleet
 from include.lab.airflow_settings import SettingsError
 from include.lab.environment import connection_id
@@ -65,6 +66,11 @@ def test_no_address_but_this_machines() -> None:
 def test_restores_keep_their_slot_while_they_wait() -> None:
     pools = airflow_settings.pools_file(airflow_settings.read())
     assert all(pool["include_deferred"] for name, pool in pools.items() if name.endswith("_restores"))
+
+
+def test_every_cloud_has_its_pools() -> None:
+    named = {pool.pool_name for pool in airflow_settings.read().pools}
+    assert named == {f"{cloud}_{kind}" for cloud in CLOUDS for kind in ("restores", "api")}
 
 
 def test_descriptions_survive_the_astro_clis_quoting() -> None:

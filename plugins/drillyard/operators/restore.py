@@ -99,7 +99,22 @@ class RdsRestoreOperator(RestoreOperator):
     connection_type = "aws"
 
 
+class CloudSqlRestoreOperator(RestoreOperator):
+    """Restore a Cloud SQL for PostgreSQL instance from a backup run or to a point in time, in the sandbox project."""
+
+    cloud = "google"
+    connection_type = "google_cloud_platform"
+
+
+class AzurePostgresRestoreOperator(RestoreOperator):
+    """Restore an Azure Database for PostgreSQL (Flexible Server) to a point in time, in the sandbox resource group."""
+
+    cloud = "azure"
+    connection_type = "azure"
+
+
 RESTORE_OPERATORS: dict[str, type[RestoreOperator]] = {
-    operator.cloud: operator for operator in (RdsRestoreOperator, SelfHostedRestoreOperator)
+    operator.cloud: operator
+    for operator in (RdsRestoreOperator, AzurePostgresRestoreOperator, CloudSqlRestoreOperator, SelfHostedRestoreOperator)
 }
 """By cloud, for the task groups of `drill_restores`."""

@@ -52,7 +52,22 @@ class RdsVerifyOperator(VerifyOperator):
     connection_type = "aws"
 
 
+class CloudSqlVerifyOperator(VerifyOperator):
+    """Verify Cloud SQL for PostgreSQL: backup runs, transaction logs, protection."""
+
+    cloud = "google"
+    connection_type = "google_cloud_platform"
+
+
+class AzurePostgresVerifyOperator(VerifyOperator):
+    """Verify Azure Database for PostgreSQL (Flexible Server): backups, restore window, geo-redundancy."""
+
+    cloud = "azure"
+    connection_type = "azure"
+
+
 VERIFY_OPERATORS: dict[str, type[VerifyOperator]] = {
-    operator.cloud: operator for operator in (RdsVerifyOperator, SelfHostedVerifyOperator)
+    operator.cloud: operator
+    for operator in (RdsVerifyOperator, AzurePostgresVerifyOperator, CloudSqlVerifyOperator, SelfHostedVerifyOperator)
 }
 """By cloud, for the task groups of `verify_backups`."""
