@@ -73,9 +73,7 @@ class Desk:
         self.ledger.project(record)
 
 
-def open_desk(
-    cloud: str, connections: Connections = from_environment, clients: Callable[[Any], Any] | None = None
-) -> Desk:
+def open_desk(cloud: str, connections: Connections = from_environment, clients: Callable[[Any], Any] | None = None) -> Desk:
     """Open everything for one cloud. `clients`: for the cloud's settings, what its room is handed; by default the connections.
 
     Raises CatalogError, LookupError (a connection that is missing, by name) or OperationalError (ledger down).
