@@ -109,3 +109,15 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         fleet.find("order-intak")
     with pytest.raises(KeyError, match="orders-db"):
         fleet.server("orders")
+
+
+def test_the_ledgers_question_names_tables_that_its_migrations_make(example):
+    """A name that no migration makes is answered `missing` for ever: the drill of a healthy ledger would be red."""
+    from include.ledger.migrations import VERSION_TABLE
+    from include.ledger.tables import metadata
+
+    datastore = example.catalog.services["drillyard-ledger"].datastores[0]
+    asked = next(q.sql for q in datastore.validation.questions if "to_regclass" in q.sql)
+    named = set(re.findall(r"'(\w+)'", asked.partition("ARRAY")[2]))
+    assert named >= {VERSION_TABLE, "drills", "leases"}
+    assert named <= {VERSION_TABLE, *metadata.tables}
