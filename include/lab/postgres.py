@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from include.clouds.selfhosted.replay import reasons, tail
 from include.lab import accounts, processes
 from include.values import Frozen
 
@@ -114,18 +115,20 @@ def running(cluster: Cluster) -> processes.Process | None:
 def start(cluster: Cluster, overrides: Mapping[str, str] | None = None, *, patience: int = 60) -> processes.Process:
     """Start the server and wait until it accepts connections. `overrides` hold until the next start.
 
-    Starting a running server gives its process. Raises CommandFailed, with the end of its log, when it does not start.
+    Starting a running server gives its process. Raises CommandFailed, with what ended it by its own log, when it does not
+    start.
     """
     there = running(cluster)
     if there is not None:
         return there
     (cluster.data / "postmaster.pid").unlink(missing_ok=True)
+    already = cluster.log.stat().st_size if cluster.log.exists() else 0
     options = " ".join(f"-c {name}={value}" for name, value in {"port": str(cluster.port), **(overrides or {})}.items())
     try:
         run(cluster, "pg_ctl", "start", "-w", "-s", "-t", str(patience), "-D", cluster.data, "-l", cluster.log, "-o", options)
     except CommandFailed as error:
-        tail = cluster.log.read_text(errors="replace").splitlines()[-6:] if cluster.log.exists() else []
-        raise CommandFailed("\n".join([str(error), *tail])) from error
+        said = reasons(tail(cluster.log, cluster.log.stat().st_size - already)) if cluster.log.exists() else "it wrote no log"
+        raise CommandFailed(f"{cluster.name} did not start: {said}; see {cluster.log} ({error})") from error
     started = running(cluster)
     if started is None:
         raise CommandFailed(f"{cluster.name} started and ended at once; see {cluster.log}")

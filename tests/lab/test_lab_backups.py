@@ -55,7 +55,7 @@ def test_digests_are_signed_for_every_database_and_its_questions(small_lab, serv
 
 
 def test_production_has_every_key_that_the_catalog_counts_and_answers_its_questions(small_lab):
-    """The example platform's own numbers, against the lab they describe."""
+    """The example platform's own numbers, against the lab they describe. What the lab's tests have migrated since has more."""
     import yaml
 
     for server in fleet.SERVERS:
@@ -63,11 +63,30 @@ def test_production_has_every_key_that_the_catalog_counts_and_answers_its_questi
             text = (backups.EXAMPLE / "services" / f"{database.service}.yaml").read_text()
             datastore = next(d for d in yaml.safe_load(text)["datastores"] if d["name"] == database.datastore)
             with postgres.connect(small_lab.cluster(server.name), database.name) as connection:
-                assert len(digests.constraints(connection)) == datastore["validation"]["constraints"], database.service
+                there, counted = digests.constraints(connection), datastore["validation"]["constraints"]
+                assert len([name for name in there if is_of_the_lab(name, database)]) == counted, database.service
+                assert check_constraints(connection, counted, None).outcome == "passed"
                 for question in backups.questions(database):
                     if not question.digest:
                         assert ask(connection, question, None).outcome == "passed", (database.service, question.name)
                 assert check_sequences(connection).outcome == "passed"
+
+
+def is_of_the_lab(constraint: str, database: fleet.Database) -> bool:
+    """Whether the lab's seed made it: Airflow and the ledger migrate their own databases further, when a test runs them."""
+    return database.name not in ("airflow", "drillyard_ledger") or ".recovery_heartbeat." in constraint
+
+
+def test_the_ledgers_questions_hold_before_and_after_its_migration(lab):
+    from include.ledger import open_ledger, url_from_environment
+    from include.ledger.migrations import migrate
+
+    server, database = fleet.find("drillyard-ledger")
+    migrate(open_ledger(url_from_environment()).url)
+    with postgres.connect(lab.cluster(server.name), database.name) as connection:
+        for question in backups.questions(database):
+            if not question.digest:
+                assert ask(connection, question, None).outcome == "passed", question.name
 
 
 def test_a_base_backup_rolls_forward_by_hand_to_what_was_committed_after_it(small_lab):

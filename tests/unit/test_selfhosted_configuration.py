@@ -191,6 +191,17 @@ def test_the_reason_is_what_the_server_called_an_error() -> None:
     assert replay.reasons("first\nsecond\n") == "first | second"
 
 
+def test_what_ended_the_server_is_never_pushed_out_by_what_it_said_next() -> None:
+    stamp = "2026-11-23 14:00:00.000 UTC [1]"
+    reason = ["FATAL:  WAL was generated with \"wal_level=minimal\"", "DETAIL:  set a while ago", "HINT:  Use a backup"]
+    before = [f"ERROR:  earlier {n}" for n in range(20)]
+    after = ["FATAL:  the database system is starting up", "DETAIL:  Consistent recovery state has not been yet reached."]
+    after += [f"ERROR:  later {n}" for n in range(20)] + ["LOG:  startup process exited with exit code 1", "LOG:  shut down"]
+    told = replay.reasons("\n".join(f"{stamp} {line}" for line in [*before, *reason, *after]))
+    assert told.startswith(" | ".join(reason))
+    assert "starting up" not in told
+
+
 def point(**changes: object) -> RecoveryPoint:
     known: dict[str, object] = {
         "id": "one", "kind": "base_backup", "taken_at": NOW, "restorable_until": NOW + timedelta(hours=2), "region": "north",

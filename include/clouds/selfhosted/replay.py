@@ -132,7 +132,17 @@ def tail(log: Path, size: int = 200_000) -> str:
 
 
 def reasons(log: str, lines: int = 4) -> str:
-    """What the server itself says went wrong: its last errors, or its last lines when it names none."""
-    said = [line for line in log.splitlines() if line.strip()]
-    errors = [line for line in said if re.search(r"\b(FATAL|PANIC|ERROR|HINT|DETAIL):", line)]
-    return " | ".join(re.sub(r"^\S+ \S+ \S+ \[\d+\] ", "", line.strip()) for line in (errors or said)[-lines:])[:900]
+    """What the server itself says went wrong: what ended it comes first, whatever it said afterwards, then its last errors.
+
+    When it names no error: its last lines. Clients that came too early are no reason. At most 900 characters.
+    """
+    said = [re.sub(r"^\S+ \S+ \S+ \[\d+\] ", "", line.strip()) for line in log.splitlines() if line.strip()]
+    errors = [line for line in said if _ERROR.search(line) and not _EARLY.search(line)]
+    ends = [at for at, line in enumerate(errors) if _END.search(line)]
+    first = errors[ends[-1] : ends[-1] + lines] if ends else []
+    return " | ".join(list(dict.fromkeys(first + (errors or said)[-lines:]))[:lines])[:900]
+
+
+_ERROR = re.compile(r"\b(FATAL|PANIC|ERROR|HINT|DETAIL):")
+_END = re.compile(r"\b(FATAL|PANIC):")
+_EARLY = re.compile(r"\bFATAL:  the database system is (starting up|shutting down|not yet accepting connections|in recovery mode)")
