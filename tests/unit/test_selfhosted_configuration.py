@@ -193,7 +193,7 @@ def test_the_reason_is_what_the_server_called_an_error() -> None:
 
 def test_what_ended_the_server_is_never_pushed_out_by_what_it_said_next() -> None:
     stamp = "2026-11-23 14:00:00.000 UTC [1]"
-    reason = ["FATAL:  WAL was generated with \"wal_level=minimal\"", "DETAIL:  set a while ago", "HINT:  Use a backup"]
+    reason = ['FATAL:  WAL was generated with "wal_level=minimal"', "DETAIL:  set a while ago", "HINT:  Use a backup"]
     before = [f"ERROR:  earlier {n}" for n in range(20)]
     after = ["FATAL:  the database system is starting up", "DETAIL:  Consistent recovery state has not been yet reached."]
     after += [f"ERROR:  later {n}" for n in range(20)] + ["LOG:  startup process exited with exit code 1", "LOG:  shut down"]

@@ -145,4 +145,4 @@ def reasons(log: str, lines: int = 4) -> str:
 
 _ERROR = re.compile(r"\b(FATAL|PANIC|ERROR|HINT|DETAIL):")
 _END = re.compile(r"\b(FATAL|PANIC):")
-_EARLY = re.compile(r"\bFATAL:  the database system is (starting up|shutting down|not yet accepting connections|in recovery mode)")
+_EARLY = re.compile(r"\bFATAL:  the database system is (starting up|shutting down|not yet accepting|in recovery)")
