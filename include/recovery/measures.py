@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from include.evidence.wording import brief
 from include.recovery.journal import Journal
 from include.recovery.model import Check, Forecast, Outcome, PlanItem
 from include.values import format_duration
@@ -28,12 +29,22 @@ def measure(journal: Journal, item: PlanItem, newest: datetime | str) -> None:
         journal.add_checks([Check(name="rpo", layer="target", outcome=Outcome.UNSUPPORTED, detail=detail)])
     else:
         reference = item.target.time or (decided[0] if decided else item.planned_at)
-        journal.add_checks([_against("rpo", max(reference - newest, timedelta(0)), item.rpo)])
+        journal.add_checks([rpo_check(reference, newest, item.rpo)])
 
 
-def _against(name: str, measured: timedelta, target: timedelta) -> Check:
+def rpo_check(reference: datetime, newest: datetime, target: timedelta) -> Check:
+    """The check ``rpo``: `reference` minus the newest committed business event of the restored data, against the target."""
+    told = (
+        f"; the newest business event in the restored data is of {newest.isoformat(timespec='seconds')}. Either the recovery "
+        "point lacks what production committed since, or nothing was written: then business_time needs a heartbeat "
+        "(docs/catalog.md)"
+    )
+    return _against("rpo", max(reference - newest, timedelta(0)), target, told)
+
+
+def _against(name: str, measured: timedelta, target: timedelta, told: str = "") -> Check:
     passed = measured <= target
-    detail = "" if passed else f"{name.upper()} missed by {format_duration(measured - target)}"
+    detail = "" if passed else f"{name.upper()} missed by {brief((measured - target).total_seconds())}{told}"
     return Check(
         name=name,
         layer="target",

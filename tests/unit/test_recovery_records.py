@@ -1,12 +1,12 @@
 """What a drill's record says when a drill did not get far, and what a form asks for."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from include.recovery.conclude import EXPECTED, complete
-from include.recovery.measures import cost_so_far
+from include.recovery.measures import cost_so_far, rpo_check
 from include.recovery.model import Check, Forecast, Outcome
 from include.recovery.naming import sandbox_name, sandbox_password
 from include.recovery.requests import request_of
@@ -50,3 +50,14 @@ def test_a_short_sandbox_secret_is_refused_and_roles_have_their_own_passwords() 
     secret = "s" * 32
     assert sandbox_password(secret, "dy-a", "admin") == sandbox_password(secret, "dy-a", "admin")
     assert len({sandbox_password(secret, box, role) for box in ("dy-a", "dy-b") for role in ("admin", "reader")}) == 4
+
+
+def test_a_missed_rpo_names_the_newest_event_and_what_a_quiet_database_needs():
+    newest = datetime(1998, 5, 6, tzinfo=UTC)
+    check = rpo_check(newest + timedelta(days=3), newest, timedelta(minutes=5))
+    assert check.outcome == "failed"
+    assert check.detail.startswith(
+        "RPO missed by 2d 23h; the newest business event in the restored data is of 1998-05-06T00:00:00"
+    )
+    assert "heartbeat" in check.detail and "docs/catalog.md" in check.detail
+    assert rpo_check(newest, newest + timedelta(seconds=1), timedelta(0)).outcome == "passed"
