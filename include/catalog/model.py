@@ -94,6 +94,45 @@ class EvidenceStore(Entry):
     connection: str | None = None
 
 
+class Channel(Entry):
+    """A chat room or a paging service: an Apprise URL in a connection, because it carries a token."""
+
+    name: Name
+    connection: str
+    """An Airflow connection as the Apprise provider has them: extra ``{"config": {"path": "slack://…"}}``."""
+    teams: list[Name] = Field(default_factory=list)
+    """Whose services are told here. Empty: everybody's, and what concerns the whole platform."""
+    tiers: list[Name] = Field(default_factory=list)
+    """Empty: all tiers."""
+
+
+class Heartbeat(Entry):
+    """Where a sign of life goes after each publication: whoever waits there notices silence."""
+
+    name: Name
+    connection: str | None = None
+    """An HTTP connection of a dead man's switch: extra ``{"url": "https://…", "method": "GET"}``."""
+    file: str | None = None
+    """Or a file that is replaced each time: a path or an fsspec URL; `connection` then gives its storage options."""
+
+
+class Notices(Entry):
+    """Who is told besides the owners, and by what. Mail goes through connection `drillyard_smtp`."""
+
+    operators: list[Name] = Field(default_factory=list)
+    """People or teams who are told what concerns no single service: the canary, the chain, a run that is late."""
+    channels: list[Channel] = Field(default_factory=list)
+    page_tiers: list[Name] = Field(default_factory=list)
+    """Tiers whose news also goes to the pagers (`people[].pager`) of their owners."""
+    tenant_classes: list[Literal["shared", "dedicated", "regulated"]] = Field(default_factory=list)
+    """Tenants of these classes are told, by their contacts, when a service that they use changes. Empty: none."""
+    heartbeats: list[Heartbeat] = Field(default_factory=list)
+    grace: Duration = timedelta(hours=6)
+    """How long after it was due a drill or a verification counts as not having happened."""
+    report_url: str | None = None
+    """Where people open the readiness page; every message ends with it."""
+
+
 class Platform(Entry):
     """platform.yaml: what holds for the whole platform."""
 
@@ -106,6 +145,8 @@ class Platform(Entry):
     evidence: list[EvidenceStore] = Field(min_length=1)
     trusted_keys: list[str] = Field(default_factory=list)
     """Ed25519 public keys (hex) whose seals count. A seal by any other key is shown as UNTRUSTED."""
+    notices: Notices | None = None
+    """Who is told of a change. Without it nobody is, and the log says so."""
 
 
 # ---- services/*.yaml -------------------------------------------------------------------------------------------
@@ -183,7 +224,9 @@ class Service(Entry):
     description: str = ""
     tier: Name
     owner: Name
-    """A team: at least one person of platform.yaml is in it."""
+    """A team: at least one person of platform.yaml is in it. Its people are told of every change of verdict."""
+    contacts: list[Name] = Field(default_factory=list)
+    """People or teams who are told besides the owner."""
     environment: Name = "production"
     tenants: list[Name] = Field(default_factory=list)
     depends_on: list[Name] = Field(default_factory=list)

@@ -33,6 +33,11 @@ class Known:
     """Tenants that cannot be used, and where that is said. ``*`` stands for the whole file."""
 
     @property
+    def who(self) -> Names:
+        """People and teams."""
+        return None if self.people is None or self.teams is None else {*self.people, *self.teams}
+
+    @property
     def regions(self) -> Names:
         return None if self.clouds is None else {region for regions in self.clouds.values() for region in regions}
 
@@ -92,10 +97,25 @@ def platform_problems(document: Document, platform: View, known: Known) -> Itera
     for index, key in platform.at("trusted_keys").texts():
         if not re.fullmatch(r"[0-9a-f]{64}", key):
             yield document.problem(["trusted_keys", index], "is no Ed25519 public key: 64 hex digits, lower case")
+    yield from _notice_problems(document, platform.at("notices"), known)
     stores = platform.at("evidence").texts("failure_domain")
     if stores and len({domain for _, domain in stores}) < 2:
         what = "all stores are in one failure domain, and evidence must outlive it; add a store in another"
         yield document.problem(["evidence"], what)
+
+
+def _notice_problems(document: Document, notices: View, known: Known) -> Iterator[Problem]:
+    yield from each_missing(document, ["notices", "operators"], "person or team", notices.at("operators"), known.who)
+    yield from each_missing(document, ["notices", "page_tiers"], "tier", notices.at("page_tiers"), known.tiers)
+    for key, what in (("channels", "channel"), ("heartbeats", "heartbeat")):
+        yield from repeated(document, ["notices", key], notices.at(key), what)
+    for index, channel in notices.at("channels").items():
+        loc: Loc = ["notices", "channels", index]
+        yield from each_missing(document, [*loc, "teams"], "team", channel.at("teams"), known.teams)
+        yield from each_missing(document, [*loc, "tiers"], "tier", channel.at("tiers"), known.tiers)
+    for index, beat in notices.at("heartbeats").items():
+        if beat.at("connection").value is None and beat.at("file").value is None:
+            yield document.problem(["notices", "heartbeats", index], "needs a connection or a file, or it goes nowhere")
 
 
 def platform_values(document: Document, platform: Platform) -> Iterator[Problem]:
@@ -149,9 +169,9 @@ def service_problems(document: Document, service: View, known: Known) -> Iterato
     yield from missing(document, ["environment"], "environment", service.at("environment"), known.environments)
     yield from each_missing(document, ["depends_on"], "service", service.at("depends_on"), known.services)
     yield from _tenants_of(document, service, known)
-    may = None if known.people is None or known.teams is None else {*known.people, *known.teams}
+    yield from each_missing(document, ["contacts"], "person or team", service.at("contacts"), known.who)
     for key in ("may_drill", "may_keep"):
-        yield from each_missing(document, ["requests", key], "person or team", service.at("requests", key), may)
+        yield from each_missing(document, ["requests", key], "person or team", service.at("requests", key), known.who)
     yield from repeated(document, ["queues"], service.at("queues"), "queue")
     for index, queue in service.at("queues").items():
         yield from place_problems(document, ["queues", index], queue, known)

@@ -49,14 +49,14 @@ def publish_readiness(connections: Connections = from_environment) -> Path:
     return folder / "readiness.html"
 
 
-def current(connections: Connections = from_environment, directory: Path | None = None) -> Readiness:
-    """The readiness of a platform now, from its ledger; the seal from its evidence stores."""
+def current(connections: Connections = from_environment, directory: Path | None = None, now: datetime | None = None) -> Readiness:
+    """The readiness of a platform at `now`, from its ledger; the seal from its evidence stores."""
     from include.catalog.load import load
     from include.evidence.stores import open_stores
     from include.ledger import CONN_ID, open_ledger, url_of
     from include.settings import platform_dir
 
-    loaded, now = load(directory or platform_dir()), utcnow()
+    loaded, now = load(directory or platform_dir()), now or utcnow()
     ledger = open_ledger(url_of(connections(CONN_ID)))
     seal = look_at_seal(open_stores(loaded.catalog.platform.evidence, connections), loaded, ledger.anchor())
     return readiness(loaded, from_ledger(ledger, now), ledger.stopped(), now, seal=seal)

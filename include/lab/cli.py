@@ -98,3 +98,16 @@ def env(where: Home = None, as_json: Annotated[bool, typer.Option("--json")] = F
     else:
         for name, value in found.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def mail(where: Home = None) -> None:
+    """What the lab's mail server, chat and dead man's switch have received."""
+    sink = state.load(where or home.lab_home()).sink
+    if sink is None:
+        typer.echo("the lab is down: what was received lies in its folder mail")
+        raise typer.Exit(1)
+    for one in sink.mails():
+        typer.echo(f"mail to {one['To']}: {one['Subject']}")
+    for asked in sink.requests():
+        typer.echo(f"{asked['method']} {asked['path']} {asked['body']}".rstrip())

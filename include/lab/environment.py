@@ -54,6 +54,17 @@ def variables(state: LabState) -> dict[str, str]:
         "DRILLYARD_SANDBOX_ROOT": str(state.home / "sandboxes"),
         "DRILLYARD_BACKUP_KEY": digests.public_key(state.digest_key),
     }
+    if state.sink is not None:
+        mail = {"from_email": "drillyard@example.test", "disable_ssl": True, "disable_tls": True}
+        chat = {"config": {"path": f"json://{HOST}:{state.sink.http_port}/chat"}}
+        switch = {"url": f"http://{HOST}:{state.sink.http_port}/heartbeat"}
+        found |= {
+            "AIRFLOW_CONN_DRILLYARD_SMTP": json.dumps(
+                {"conn_type": "smtp", "host": HOST, "port": state.sink.smtp_port, "extra": mail}
+            ),
+            "AIRFLOW_CONN_OPERATIONS_CHAT": json.dumps({"conn_type": "apprise", "extra": chat}),
+            "AIRFLOW_CONN_DRILLYARD_HEARTBEAT": json.dumps({"conn_type": "http", "extra": switch}),
+        }
     return found
 
 

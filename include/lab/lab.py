@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from include.lab import accounts, backups, binaries, build, dangers, environment, fleet, home, interpreter, postgres, processes
+from include.lab import sink as sinks
 from include.lab import state as states
 from include.lab import writer as order_generator
 from include.lab.fleet import Server
@@ -51,6 +52,8 @@ def up(where: Path | None = None, *, rows: int = ROWS, fixed_ports: bool = True,
             dangers.plant(lab)
         if lab.writer is None or not processes.alive(lab.writer):
             lab = states.save(lab.model_copy(update={"writer": order_generator.launch(place)}))
+        if lab.sink is None or not processes.alive(lab.sink.process):
+            lab = states.save(lab.model_copy(update={"sink": sinks.launch(place / "mail")}))
         if not lab.complete:
             each(lambda server: first_backup(lab, server, tell), fleet.SERVERS)
             lab = states.save(lab.model_copy(update={"complete": True}))
@@ -169,9 +172,11 @@ def down(where: Path | None = None, *, purge: bool = False, tell: Tell = print) 
         lab = states.load(place)
         if lab.writer is not None:
             processes.end(lab.writer)
+        if lab.sink is not None:
+            lab.sink.stop()
         stop_sandboxes(place / "sandboxes")
         each(lambda server: postgres.stop(lab.cluster(server.name)), fleet.SERVERS)
-        states.save(lab.model_copy(update={"writer": None}))
+        states.save(lab.model_copy(update={"writer": None, "sink": None}))
     if purge:
         shutil.rmtree(place)
     tell("lab is down" + (" and its data is gone" if purge else f"; its data stays in {place}"))

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from include.lab.postgres import Cluster
 from include.lab.processes import Process
+from include.lab.sink import Sink
 from include.values import Frozen
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class LabState(Frozen):
     """Ed25519 private key (hex) that signs digests at backup time."""
     sealing_key: str = Field(repr=False)
     writer: Process | None = None
+    sink: Sink | None = None
+    """Where notices end."""
     complete: bool = False
     """Whether `up` reached its end once: every server built and backed up."""
 

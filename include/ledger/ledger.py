@@ -217,6 +217,17 @@ class Ledger:
         with self._writing() as connection:
             connection.execute(row.on_conflict_do_update(index_elements=[cursors.c.subject], set_={"body": row.excluded.body}))
 
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Hold a lock of this name in the database; another holder is waited for. Lost with the connection, so never stuck."""
+        with self._named_errors(), self._engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 4711))"), {"name": name})
+            connection.commit()
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
     def anchor(self) -> Anchor | None:
         """The newest link of the chain that this ledger was told of."""
         with self._reading() as connection:

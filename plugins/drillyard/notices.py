@@ -12,9 +12,27 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 
 async def say_late(**context: Any) -> None:
-    """A run missed its deadline: said loudly in the triggerer's log, where alerting picks it up."""
+    """A run missed its deadline: said loudly in the triggerer's log, and told to the operators once."""
+    import asyncio
+
     run = context.get("context", {}).get("dag_run", {})
-    logging.getLogger("drillyard").error("late: %s %s has not ended in time", run.get("dag_id"), run.get("dag_run_id"))
+    log = logging.getLogger("drillyard")
+    log.error("late: %s %s has not ended in time", run.get("dag_id"), run.get("dag_run_id"))
+    try:
+        await asyncio.to_thread(_tell_late, str(run.get("dag_id")), str(run.get("dag_run_id")))
+    except Exception:
+        log.exception("late: nobody could be told of it; the next publication tries again")
+        raise
+
+
+def _tell_late(dag_id: str, run_id: str) -> None:
+    from drillyard.clients import connection
+    from include.notices.tell import say_now
+
+    body = (
+        f"Run {run_id} of {dag_id} has not ended in time.\nOpen the run in Airflow: a task that waits, or a machine that is down."
+    )
+    say_now(connection, f"{dag_id} is late", body, identity=f"late/{dag_id}/{run_id}")
 
 
 def late_after(interval: timedelta) -> DeadlineAlert | None:

@@ -212,6 +212,15 @@ def publish() -> str:
 
 
 @task
+def tell() -> str:
+    """Tell owners and contacts what changed since they were told, and give a sign of life. Fails when one was not taken."""
+    from drillyard.clients import connection
+    from include.notices import tell as notices
+
+    return notices.tell(connection)
+
+
+@task
 def global_stop() -> str:
     """Stop all drills or let them run again; returns what holds now."""
     from drillyard.clients import connection
