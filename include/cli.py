@@ -20,6 +20,7 @@ ROOMS = {
 
 def build() -> typer.Typer:
     """The command with every room that is here."""
+    from include.evidence.cli_gate import gate_command
     from include.evidence.cli_readiness import readiness_command
     from include.recovery import cli as recovery
     from include.recovery.cli_plan import plan_command
@@ -27,6 +28,7 @@ def build() -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
     app.command("plan")(plan_command)
     app.command("readiness")(readiness_command)
+    app.command("gate")(gate_command)
     recovery.register(app)
     for name, module in ROOMS.items():
         if _there(module):

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from include.evidence.gate import Gate
 from include.evidence.links import Link
 from include.evidence.readiness_model import Readiness
 from include.evidence.record import DrillRecord, LeaseRecord, NoteRecord, VerificationRecord
@@ -20,6 +21,7 @@ MODELS: dict[str, Any] = {
     "note": NoteRecord,
     "link": Link,
     "readiness": Readiness,
+    "gate": Gate,
 }
 
 
