@@ -41,7 +41,8 @@ class Share(Frozen):
     owner: str
     tenant: str
     how: str
-    drill: bool
+    drill: str
+    """The drill tag; empty where there is none."""
     billed: Decimal
     effective: Decimal
     listed: Decimal
@@ -146,7 +147,7 @@ def _share(fact: Fact, party: Party, service: str, tenant: str, known: ServiceFa
         owner=party.owner or known.owner,
         tenant=tenant,
         how=party.how,
-        drill=bool(party.drill),
+        drill=party.drill,
         billed=amounts["billed"],
         effective=amounts["effective"],
         listed=amounts["listed"],

@@ -39,20 +39,21 @@ def load_declared(directory: Path, settings: CostSettings) -> Declared:
     weights: dict[tuple[str, str, str], dict[str, Decimal]] = {}
     revenue: dict[tuple[str, str, str], Decimal] = {}
     rates: dict[tuple[str, str, str], tuple[Decimal, str]] = {}
-    for place, row in _rows(directory, settings.keys, "keys", ("month", "key", "kind", "name", "weight")):
+    for place, row in rows_of(directory, settings.keys, "keys", ("month", "key", "kind", "name", "weight")):
         if row["kind"] not in ("service", "tenant"):
             raise CostsError(f"{place}, field kind: {row['kind']!r} is neither service nor tenant")
         part = weights.setdefault((row["month"], row["key"], row["kind"]), {})
         part[row["name"]] = _number(place, "weight", row["weight"])
-    for place, row in _rows(directory, settings.revenue, "revenue", ("month", "tenant", "currency", "revenue")):
+    for place, row in rows_of(directory, settings.revenue, "revenue", ("month", "tenant", "currency", "revenue")):
         key = (row["month"], row["tenant"], row["currency"])
         revenue[key] = revenue.get(key, Decimal(0)) + _number(place, "revenue", row["revenue"])
-    for place, row in _rows(directory, settings.rates, "rates", ("month", "from", "to", "rate", "source")):
+    for place, row in rows_of(directory, settings.rates, "rates", ("month", "from", "to", "rate", "source")):
         rates[(row["month"], row["from"], row["to"])] = (_number(place, "rate", row["rate"]), row["source"])
     return Declared(weights=weights, revenue=revenue, rates=rates)
 
 
-def _rows(directory: Path, name: str | None, field: str, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+def rows_of(directory: Path, name: str | None, field: str, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of a small CSV file, each with its place for errors; none when `name` is None. Raises CostsError."""
     if name is None:
         return
     path = directory / name

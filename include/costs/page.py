@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).parent / "page.html.j2"
 MOST_LINES = 400
+MEASURED = (("suspension", "Suspension savings"), ("drill", "Drill costs"))
 
 
 def render(view: View, *, now: datetime, guard: GuardResult | None, gaps: list[str]) -> str:
@@ -47,7 +48,7 @@ def render(view: View, *, now: datetime, guard: GuardResult | None, gaps: list[s
         hidden=max(len(shares) - MOST_LINES, 0),
         moved=_moved(view),
         aside=view.totals["quarantined"],
-        drills=view.drill_costs(),
+        measured=[(kind, title, view.measured(kind)) for kind, title in MEASURED],
         files=file_lines(view),
         guard=guard,
         gaps=gaps,

@@ -16,6 +16,7 @@ from include.costs.engines import DuckDBEngine, open_engine
 from include.costs.focus import write_focus
 from include.costs.intake import take_in
 from include.costs.keys import Declared, load_declared
+from include.costs.measured import Measured, Remembered, from_file, from_ledger
 from include.costs.places import local_copy
 from include.costs.platform import Platform, read_platform
 from include.costs.settings import CostsError, CostSettings, load_settings
@@ -40,6 +41,7 @@ class Figures:
         self.facts: list[Fact] = every
         self.shares: list[Share] = []
         self.month: str | None = None
+        self.measured: list[Measured] = []
 
     def limit(self, month: str | None) -> None:
         """Keep one month (None: all) and allocate it."""
@@ -67,12 +69,14 @@ def write_report(
     engine: str = "duckdb",
     send: bool = False,
     connections: Connections = from_environment,
+    ledger: Remembered | None = None,
 ) -> dict[str, Any]:
     """Read `billing`, write the report of `month` (None: everything delivered) to `out`, return the content of totals.json.
 
     `billing` is a folder or an fsspec URL (``s3://``, ``gs://``, ``abfs://``). With `send` the report goes to the finance
-    contacts by mail. Raises FileNotFoundError for a missing directory, CostsError for faults of costs.yaml and its files.
-    Damaged or foreign billing files are quarantined, never raised.
+    contacts by mail. Measured savings and the forecasts of drills come from `ledger`, or the one of connection
+    `drillyard_ledger` where it is known. Raises FileNotFoundError for a missing directory, CostsError for faults of
+    costs.yaml and its files. Damaged or foreign billing files are quarantined, never raised.
     """
     from include.costs import guard as door
     from include.costs.publish import gaps_of, view_of, write_behind, write_pages
@@ -80,6 +84,7 @@ def write_report(
     settings = load_settings(catalog)
     declared = load_declared(catalog, settings)
     platform = read_platform(catalog, settings)
+    measured, platform = _measured(catalog, settings, platform, ledger or _ledger(connections))
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         folder = stack.enter_context(local_copy(billing))
@@ -90,6 +95,7 @@ def write_report(
         figures = Figures(bill, settings, declared, platform)
         figures.limit(month)
         figures.daily = bill.daily()
+        figures.measured = measured
         shutil.rmtree(out / "focus", ignore_errors=True)
         write_focus(bill, out / "focus", month)
         view = view_of(figures, out)
@@ -103,6 +109,29 @@ def write_report(
     if send:
         _send(view, settings, platform, out, now, connections)
     return result
+
+
+def _measured(
+    catalog: Path, settings: CostSettings, platform: Platform, ledger: Remembered | None
+) -> tuple[list[Measured], Platform]:
+    """Measured rows, and the platform with one problem more when the ledger does not answer: the bill is reported anyway."""
+    from include.ledger.model import LedgerError
+
+    rows = from_file(catalog, settings)
+    try:
+        return [*(from_ledger(ledger, platform.services) if ledger else ()), *rows], platform
+    except LedgerError as fault:
+        said = f"savings and drill forecasts of the ledger are missing here: {fault}"
+        return rows, platform.model_copy(update={"problems": (*platform.problems, said)})
+
+
+def _ledger(connections: Connections) -> Remembered | None:
+    from include.ledger import CONN_ID, open_ledger, url_of
+
+    try:
+        return open_ledger(url_of(connections(CONN_ID)))
+    except LookupError:
+        return None
 
 
 def _engines(stack: ExitStack, name: str) -> tuple[DuckDBEngine, Engine]:

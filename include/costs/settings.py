@@ -21,8 +21,8 @@ class TagKeys(Entry):
     owner: tuple[str, ...] = ("owner", "team")
     destination: tuple[str, ...] = ("transfer-destination",)
     """Where a resource sends its data: ``CLOUD/REGION``. Another cloud of the catalog makes its egress cross-cloud."""
-    drill: tuple[str, ...] = ("drillyard-drill",)
-    """Set on what restore drills create."""
+    drill: tuple[str, ...] = ("drillyard:lease", "drillyard-lease", "drillyard-drill")
+    """Set on what restore drills create: the drill's id."""
 
 
 class Owned(Entry):
@@ -88,6 +88,8 @@ class CostSettings(Entry):
     """CSV, relative to costs.yaml: month, tenant, currency, revenue."""
     rates: str | None = None
     """CSV, relative to costs.yaml: month, from, to, rate, source."""
+    measured: str | None = None
+    """CSV, relative to costs.yaml: savings and drill costs measured elsewhere, see `include.costs.measured`."""
     providers: dict[str, str] = Field(default_factory=lambda: {"aws": "AWS", "google": "Google Cloud", "azure": "Microsoft"})
     """Cloud of the catalog to ProviderName of the bill."""
     finance: tuple[str, ...] = ()

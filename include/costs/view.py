@@ -11,6 +11,7 @@ from include.costs.allocation import Share, is_transfer
 from include.costs.classify import UNCLASSIFIED, table
 from include.costs.findings import Finding
 from include.costs.margin import TenantMargin, margins
+from include.costs.measured import Measured, from_bill, merged
 from include.costs.months import MonthState
 from include.values import Frozen
 
@@ -49,6 +50,7 @@ class View:
         self.margins, self.rate_notes = margins(figures.shares, figures.declared, figures.settings.currency)
         self.classes = table().classes | {UNCLASSIFIED: "looks like transfer, known to no rule"}
         self.movers = movers(figures)
+        self._measured = merged([*figures.measured, *from_bill(figures.shares)], figures.month)
 
     def sums(self, *fields: str) -> list[dict[str, Any]]:
         """Transfer shares summed by fields: each row has the fields, ``billed``, ``effective`` and ``gb``; the dearest first."""
@@ -98,13 +100,9 @@ class View:
         by_month = len({d.month for d in days}) > 2
         return pictures.trend([(d.month if by_month else f"{d.day:%m-%d}", d.transfer_class, d.billed) for d in days], unit)
 
-    def drill_costs(self) -> list[tuple[str, Decimal]]:
-        """Billed cost of resources that carry the drill tag, by currency; empty while nothing was drilled."""
-        cost: dict[str, Decimal] = defaultdict(Decimal)
-        for s in self.figures.shares:
-            if s.drill:
-                cost[s.currency] = money.EXACT.add(cost[s.currency], s.billed)
-        return sorted(cost.items())
+    def measured(self, kind: str) -> list[Measured]:
+        """Suspension savings or drill costs; empty while nothing was measured, which is not the same as nothing."""
+        return [row for row in self._measured if row.kind == kind]
 
     def tenants(self) -> list[TenantMargin]:
         """Margins by tenant."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.costs import money
+from include.costs.measured import COLUMNS, KINDS
 
 if TYPE_CHECKING:
     from include.costs.view import View
@@ -32,7 +34,10 @@ def write_csv(view: View, path: Path) -> None:
 
 
 def write_workbook(view: View, path: Path) -> None:
-    """Sheets Summary, Lines, Tenants, Findings. Summary's totals are formulas over Lines: a filter or a change shows at once."""
+    """Sheets Summary, Lines, Tenants, Findings, Savings and drills.
+
+    Summary's totals are formulas over Lines: a filter or a change shows at once.
+    """
     import xlsxwriter
 
     book = xlsxwriter.Workbook(str(path), {"in_memory": False, "strings_to_formulas": False, "strings_to_urls": False})
@@ -44,6 +49,7 @@ def write_workbook(view: View, path: Path) -> None:
         _summary(summary, view, len(lines), formats)
         _tenants(book.add_worksheet("Tenants"), view, formats)
         _findings(book.add_worksheet("Findings"), view, formats)
+        _measured(book.add_worksheet("Savings and drills"), view, formats)
     finally:
         book.close()
 
@@ -111,3 +117,32 @@ def _findings(sheet: Any, view: View, formats: dict[str, Any]) -> None:
         sheet.write_row(at, 3, (finding.currency, finding.confidence, finding.why))
     sheet.set_column(1, 1, 60)
     sheet.set_column(5, 5, 80)
+
+
+def _measured(sheet: Any, view: View, formats: dict[str, Any]) -> None:
+    """Savings and drill costs, with a live total of each column by kind and currency; ``not measured`` where there is nothing."""
+    sheet.write_row(0, 0, COLUMNS, formats["head"])
+    rows = [row for kind in KINDS for row in view.measured(kind)]
+    for at, row in enumerate(rows, start=1):
+        for column, name in enumerate(COLUMNS):
+            value = getattr(row, name)
+            if isinstance(value, Decimal):
+                sheet.write_number(at, column, float(value), formats["amount"])
+            else:
+                sheet.write_string(at, column, "not measured" if value is None else value)
+    at = len(rows) + 2
+    for kind in KINDS:
+        found = sorted({row.currency for row in rows if row.kind == kind})
+        for currency in found:
+            sheet.write_row(at, 0, (kind, "Total", "", "", "", currency))
+            for column, (letter, name) in enumerate(zip("GH", ("forecast", "settled"), strict=True), start=6):
+                known = [getattr(row, name) or 0 for row in rows if (row.kind, row.currency) == (kind, currency)]
+                span = f"{{}}$2:{{}}${len(rows) + 1}"
+                ranges = [span.format(*(f"${c}", f"${c}")) for c in (letter, "A", "F")]
+                formula = f"=SUMIFS({ranges[0]},{ranges[1]},$A{at + 1},{ranges[2]},$F{at + 1})"
+                sheet.write_formula(at, column, formula, formats["amount"], float(sum(known)))
+            at += 1
+        if not found:
+            sheet.write_row(at, 0, (kind, "not measured"))
+            at += 1
+    sheet.set_column(0, len(COLUMNS) - 1, 18)
