@@ -23,6 +23,7 @@ def build() -> typer.Typer:
     from include.evidence.cli_gate import gate_command
     from include.evidence.cli_readiness import readiness_command
     from include.recovery import cli as recovery
+    from include.recovery import cli_recover
     from include.recovery.cli_plan import plan_command
 
     app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
@@ -30,6 +31,7 @@ def build() -> typer.Typer:
     app.command("readiness")(readiness_command)
     app.command("gate")(gate_command)
     recovery.register(app)
+    cli_recover.register(app)
     for name, module in ROOMS.items():
         if _there(module):
             app.add_typer(importlib.import_module(module).app, name=name)

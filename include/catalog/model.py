@@ -55,6 +55,8 @@ class Tier(Entry):
     """The oldest the copy in another failure domain may be."""
     proof_expires_after: Duration | None = None
     """When a passed drill stops being proof. Default: twice `drill_every`."""
+    cold_drill_every: Duration = timedelta(days=28)
+    """How often a restore from the cold kit is due, with Airflow, the ledger and the primary region denied."""
     drill_cost_cap: Decimal = Decimal("5.00")
     """The most one drill may cost, in the platform's currency."""
     blocks_release: bool = False
@@ -82,6 +84,8 @@ class Person(Entry):
     teams: list[Name] = Field(default_factory=list)
     pager: str | None = None
     """An Apprise URL's connection id, never the URL with its token."""
+    phone: str | None = None
+    """For the day on which mail and chat are gone too: it is printed in the runbook of the cold kit."""
 
 
 class EvidenceStore(Entry):
@@ -147,6 +151,10 @@ class Platform(Entry):
     """Ed25519 public keys (hex) whose seals count. A seal by any other key is shown as UNTRUSTED."""
     notices: Notices | None = None
     """Who is told of a change. Without it nobody is, and the log says so."""
+    decides: list[Name] = Field(default_factory=list)
+    """People or teams who may declare a disaster and start a recovery, in the order in which they are called."""
+    credentials: str = ""
+    """Where the credentials of a recovery are kept and who opens it, in words for the runbook. Never a secret."""
 
 
 # ---- services/*.yaml -------------------------------------------------------------------------------------------

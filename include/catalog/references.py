@@ -94,6 +94,7 @@ def platform_problems(document: Document, platform: View, known: Known) -> Itera
         loc: Loc = ["blackouts", index]
         yield from each_missing(document, [*loc, "tiers"], "tier", window.at("tiers"), known.tiers)
         yield from each_missing(document, [*loc, "may_override"], "person", window.at("may_override"), known.people)
+    yield from each_missing(document, ["decides"], "person or team", platform.at("decides"), known.who)
     for index, key in platform.at("trusted_keys").texts():
         if not re.fullmatch(r"[0-9a-f]{64}", key):
             yield document.problem(["trusted_keys", index], "is no Ed25519 public key: 64 hex digits, lower case")

@@ -22,6 +22,11 @@ Loc = Sequence[int | str]
 """Where in a document: keys and indexes from the top, as pydantic gives them."""
 
 
+def variables_in(text: str) -> frozenset[str]:
+    """The names of all ``${NAME}`` in a catalog file's text."""
+    return frozenset(found[1] for found in _VARIABLE.finditer(text) if found[1])
+
+
 class Document:
     """One YAML file: its values, its lines and what is wrong with its writing. `data` is None when it could not be read.
 

@@ -7,6 +7,8 @@ Each room below is a package that gives:
 ``CONNECTION_TYPE``  the Airflow connection type whose hook gives its clients
 ``backup_source``    ``(clients, settings) -> include.recovery.contracts.BackupSource``
 ``database_restore`` ``(clients, settings) -> include.recovery.contracts.DatabaseRestore``
+``elsewhere``        ``(datastore, region, domain) -> Datastore``: as it stands when its own failure domain is lost
+``places``           ``(datastore, domain) -> folders by failure domain``: empty where a cloud keeps the backups
 
 The rooms are imported when they are asked for, so that the SDK of a cloud that a platform does not use is never loaded.
 """

@@ -100,6 +100,19 @@ def repair(catalog: Catalog = None) -> None:
     raise typer.Exit(1 if wrong else 0)
 
 
+@app.command("export-kit")
+def export_kit() -> None:
+    """Export the cold kit to every store now: what a restore needs when everything else is gone. Nightly in verify_backups."""
+    from include.connections import from_environment
+    from include.recovery import kits
+
+    with plain_errors():
+        done = kits.export_all(from_environment)
+        for problem in done.problems:
+            typer.secho(f"  {problem}", err=True, fg=typer.colors.YELLOW)
+        print(kits.demand_everywhere(done))
+
+
 @app.command()
 def keygen() -> None:
     """Make a sealing key: the private half for the secrets backend, the public half for platform.yaml."""

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from include.evidence.gate import Gate
+from include.evidence.kit import Kit
 from include.evidence.links import Link
 from include.evidence.readiness_model import Readiness
 from include.evidence.record import DrillRecord, LeaseRecord, NoteRecord, VerificationRecord
@@ -22,6 +23,7 @@ MODELS: dict[str, Any] = {
     "link": Link,
     "readiness": Readiness,
     "gate": Gate,
+    "kit": Kit,
 }
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from include.evidence.naming import RECORDS
+from include.evidence.naming import CHAIN, RECORDS
 from include.evidence.record import Record
 
 RECORD: TypeAdapter[Record] = TypeAdapter(Record)
@@ -74,6 +74,24 @@ class Store(ABC):
                     raise ValueError(f"{path} in store {self!r} is not a record: {error}") from error
                 unreadable[path] = str(error).splitlines()[0]
 
+    def replace(self, path: str, data: bytes) -> None:
+        """Write an object whether it is there or not. Raises ValueError for evidence: that is never changed."""
+        _refuse_evidence(path)
+        self._overwrite(path, data)
+
+    def delete(self, path: str) -> None:
+        """Remove an object; harmless when it is gone. Raises ValueError for evidence."""
+        _refuse_evidence(path)
+        self._remove(path)
+
+    @abstractmethod
+    def _overwrite(self, path: str, data: bytes) -> None:
+        """Write, whole or not at all."""
+
+    @abstractmethod
+    def _remove(self, path: str) -> None:
+        """Remove if there."""
+
     @abstractmethod
     def _create(self, path: str, data: bytes) -> None:
         """Create or raise FileExistsError."""
@@ -99,6 +117,12 @@ class LocalStore(Store):
         self.root = root
 
     def _create(self, path: str, data: bytes) -> None:
+        self._write(path, data, os.link)
+
+    def _overwrite(self, path: str, data: bytes) -> None:
+        self._write(path, data, os.replace)
+
+    def _write(self, path: str, data: bytes, name_it: Callable[[Path, Path], None]) -> None:
         target = self.root / path
         with self._named("write", path):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,10 +132,17 @@ class LocalStore(Store):
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                os.link(draft, target)
+                name_it(draft, target)
                 _sync_folder(target.parent)
             finally:
                 draft.unlink(missing_ok=True)
+
+    def _remove(self, path: str) -> None:
+        target = self.root / path
+        with self._named("remove", path):
+            target.unlink(missing_ok=True)
+            if target.parent.is_dir() and not any(target.parent.iterdir()):
+                target.parent.rmdir()
 
     def read(self, path: str) -> bytes:
         with self._named("read", path):
@@ -164,6 +195,15 @@ class ObjectStore(Store):
                 raise FileExistsError(full)
             fs.pipe_file(full, data, mode="create")
 
+    def _overwrite(self, path: str, data: bytes) -> None:
+        with self._named("write", path) as (fs, root):
+            fs.pipe_file(f"{root}/{path}", data)
+
+    def _remove(self, path: str) -> None:
+        with self._named("remove", path) as (fs, root):
+            if fs.exists(f"{root}/{path}"):
+                fs.rm_file(f"{root}/{path}")
+
     def read(self, path: str) -> bytes:
         with self._named("read", path) as (fs, root):
             return bytes(fs.cat_file(f"{root}/{path}"))
@@ -188,6 +228,11 @@ class ObjectStore(Store):
             raise
         except Exception as error:  # every SDK has its own family of errors
             raise StoreDown(f"store {self!r} cannot {verb} {path}: {type(error).__name__}: {error}") from error
+
+
+def _refuse_evidence(path: str) -> None:
+    if path.startswith((RECORDS, CHAIN)):
+        raise ValueError(f"{path} is evidence: it is written once and never changed or deleted")
 
 
 def _sync_folder(folder: Path) -> None:

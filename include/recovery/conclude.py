@@ -42,14 +42,19 @@ def began(desk: Desk, item: PlanItem) -> bool:
 
 def conclude(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> DrillRecord:
     """Write the drill's record to the evidence stores and the ledger. Repeating it gives the same record."""
+    record = draft(desk, item, clock)
+    desk.write(record)
+    return record
+
+
+def draft(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> DrillRecord:
+    """The record as the journal tells it, not written yet. The first call ends the drill: a later one gives the same."""
     journal = Journal(desk.ledger, item, clock)
     journal.note("concluded", key="concluded")
     decided, concluded = journal.first("decided"), journal.first("concluded")
     if decided is None or concluded is None:
         raise RuntimeError(f"drill {item.drill_id} has no beginning in the ledger's journal: nothing can be recorded of it")
-    record = _build(desk, item, journal, decided[0], concluded[0])
-    desk.write(record)
-    return record
+    return _build(desk, item, journal, decided[0], concluded[0])
 
 
 def _build(desk: Desk, item: PlanItem, journal: Journal, decided: datetime, at: datetime) -> DrillRecord:

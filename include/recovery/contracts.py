@@ -96,3 +96,15 @@ class CloudRoom(Protocol):
     def backup_source(self, clients: Any, settings: Any) -> BackupSource: ...
 
     def database_restore(self, clients: Any, settings: Any) -> DatabaseRestore: ...
+
+    def elsewhere(self, datastore: Datastore, region: str, domain: str) -> Datastore:
+        """The datastore as it stands when only its backups in another failure domain are left: restored in `region`.
+
+        Raises Unsupported when it cannot be restored from there.
+        """
+        ...
+
+    def places(self, datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
+        """The folders that its backups lie in, by failure domain (`domain` is its own); empty when a cloud keeps them,
+        which is asked over the network."""
+        ...

@@ -22,7 +22,7 @@ CLEANING_MARGIN = timedelta(minutes=30)
 
 def longest(item: PlanItem) -> timedelta:
     """The longest a restore may take before it is called failed: four times the RTO, at least ten minutes."""
-    return max(4 * item.rto, timedelta(minutes=10))
+    return item.patience or max(4 * item.rto, timedelta(minutes=10))
 
 
 def open_for(desk: Desk, item: PlanItem, name: str, journal: Journal) -> Lease:

@@ -161,6 +161,8 @@ class PlanItem(Frozen):
     held: str | None = None
     """Why it must not run now (blackout, global stop, cap, not allowed). A held item is shown and recorded, not run."""
     catalog_revision: str
+    patience: Duration | None = None
+    """The longest the restore may take. Default: by the RTO, see `include.recovery.leases.longest`."""
 
     @property
     def datastore_id(self) -> str:

@@ -32,7 +32,7 @@ def run_drill(desk: Desk, item: PlanItem, docs: Path | None, say: Callable[[str]
     try:
         say(f"{item.label}: restoring")
         drill.begin(desk, item)
-        _wait(desk, item)
+        wait(desk, item)
         drill.secure(desk, item)
         say(f"{item.label}: validating")
         drill.validate(desk, item, docs)
@@ -47,7 +47,8 @@ def run_drill(desk: Desk, item: PlanItem, docs: Path | None, say: Callable[[str]
     return record
 
 
-def _wait(desk: Desk, item: PlanItem) -> None:
+def wait(desk: Desk, item: PlanItem) -> None:
+    """Look until the sandbox is ready. Raises Halted when it fails, is stopped or takes too long."""
     pause = POLL
     while True:
         try:

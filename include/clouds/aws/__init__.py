@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from include.catalog.model import Datastore
     from include.clouds.aws.clients import AwsClients
     from include.clouds.aws.settings import Sandboxes
     from include.connections import Connections
@@ -27,3 +30,18 @@ def database_restore(clients: AwsClients | Connections, settings: Sandboxes) -> 
     from include.clouds.aws.restore import RdsRestore
 
     return RdsRestore(handed(clients), settings)
+
+
+def elsewhere(datastore: Datastore, region: str, domain: str) -> Datastore:
+    """The instance as its copies in another region know it. Raises Unsupported when the catalog names no copy there."""
+    from include.recovery.contracts import Unsupported
+
+    if region not in {copy.region for copy in getattr(datastore, "copies", ())}:
+        raise Unsupported(f"the catalog names no copy of {datastore.name}'s backups in {region} ({domain})")
+    return datastore.model_copy(update={"region": region, "copies": []})
+
+
+def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
+    """None: the cloud keeps the backups and is asked over the network."""
+    del datastore, domain
+    return {}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from include.catalog.model import Datastore
     from include.clouds.azure.clients import Clients
     from include.clouds.azure.settings import Sandboxes
     from include.recovery.contracts import BackupSource, DatabaseRestore
@@ -26,3 +29,15 @@ def database_restore(clients: Clients, settings: Sandboxes) -> DatabaseRestore:
     from include.clouds.azure.restore import FlexibleServerRestore
 
     return FlexibleServerRestore(opened(clients, settings), settings)
+
+
+def elsewhere(datastore: Datastore, region: str, domain: str) -> Datastore:
+    """The geo-redundant copy names its region itself: it is asked for by the server that it was made of."""
+    del region, domain
+    return datastore
+
+
+def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
+    """None: the cloud keeps the backups and is asked over the network."""
+    del datastore, domain
+    return {}

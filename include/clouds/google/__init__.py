@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from include.catalog.model import Datastore
     from include.clouds.google.clients import Clients
     from include.clouds.google.settings import Sandboxes
     from include.recovery.contracts import BackupSource, DatabaseRestore
@@ -26,3 +29,15 @@ def database_restore(clients: Clients, settings: Sandboxes) -> DatabaseRestore:
     from include.clouds.google.restore import CloudSqlRestore
 
     return CloudSqlRestore(opened(clients, settings.connection), settings)
+
+
+def elsewhere(datastore: Datastore, region: str, domain: str) -> Datastore:
+    """A backup run that is kept in several regions is restored into a new instance in any of them."""
+    del domain
+    return datastore.model_copy(update={"region": region})
+
+
+def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
+    """None: the cloud keeps the backups and is asked over the network."""
+    del datastore, domain
+    return {}

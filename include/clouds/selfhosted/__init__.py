@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from include.catalog.model import Datastore
     from include.clouds.selfhosted.settings import RestoreHost
     from include.connections import Connections
     from include.recovery.contracts import BackupSource, DatabaseRestore
@@ -25,3 +28,17 @@ def database_restore(clients: Connections, settings: RestoreHost) -> DatabaseRes
 
     del clients
     return SelfHostedRestore(settings)
+
+
+def elsewhere(datastore: Datastore, region: str, domain: str) -> Datastore:
+    """The datastore with the copy of its backups in `domain` in their place."""
+    from include.clouds.selfhosted import survivors
+
+    return survivors.elsewhere(datastore, region, domain)
+
+
+def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
+    """The folders of its backups, by failure domain."""
+    from include.clouds.selfhosted import survivors
+
+    return survivors.folders(datastore, domain)
