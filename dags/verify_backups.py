@@ -5,6 +5,9 @@ Every night, for each account and region in one batched sweep: a recovery point 
 by latest restorable time), is whole (manifest, log continuity), has its usual size, a fresh copy in another failure domain,
 and a store that encrypts and retains. A **canary** known to be bad goes through the same checks: if it passes, the night is red.
 
+Then the **cold kit** is exported to every evidence store: recovery points, catalog and runbook, for the day on which Airflow,
+the ledger and the primary region are gone (`drillyard recover`).
+
 **Red**: open the `night` task of the region; it names each datastore and check.
 **By hand**: `full` re-reads every file instead of tonight's share.
 """
@@ -16,7 +19,7 @@ from datetime import timedelta
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from drillyard.notices import late_after
-from drillyard.tasks import plan_sweeps, seal, verify_sweeps
+from drillyard.tasks import export_kit, plan_sweeps, seal, verify_sweeps
 
 
 @dag(
@@ -30,7 +33,7 @@ from drillyard.tasks import plan_sweeps, seal, verify_sweeps
     deadline=late_after(timedelta(hours=2)),
 )
 def verify_backups() -> None:
-    verify_sweeps(plan_sweeps(), seal())
+    verify_sweeps(plan_sweeps(), export_kit(), seal())
 
 
 verify_backups()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from include.values import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from jinja2 import Environment
 
     from include.evidence.kit import Kit, KitService
 
@@ -45,29 +48,38 @@ def needed(kit: Kit, service: str) -> list[KitService]:
     return [one for one in kit.services if one.service in found]
 
 
-def _render(template: str, kit: Kit, service: str | None) -> str:
+@cache
+def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"minute": minute, "long": long, "gigabytes": gigabytes}
+    made.filters |= {"minute": minute, "long": long, "gigabytes": gigabytes}
+    return made
+
+
+def _render(template: str, kit: Kit, service: str | None) -> str:
     services = list(kit.services) if service is None else needed(kit, service)
-    return environment.get_template(template).render(
-        kit=kit,
-        only=service,
-        services=services,
-        waves=[(number, list(group)) for number, group in groupby(services, key=lambda one: one.wave)],
-        expected=expected,
-        domains=domains,
-        key_ids=[keys.key_id(key) for key in kit.trusted_keys],
-        majors=sorted({one.engine_version for each in services for one in each.datastores if one.engine_version}),
-        machine=machine_variables(kit),
-        connections=[one for one in kit.connections if service is None or _used_by(one.used_for, services)],
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            kit=kit,
+            only=service,
+            services=services,
+            waves=[(number, list(group)) for number, group in groupby(services, key=lambda one: one.wave)],
+            expected=expected,
+            domains=domains,
+            key_ids=[keys.key_id(key) for key in kit.trusted_keys],
+            majors=sorted({one.engine_version for each in services for one in each.datastores if one.engine_version}),
+            machine=machine_variables(kit),
+            connections=[one for one in kit.connections if service is None or _used_by(one.used_for, services)],
+        )
     )
 
 

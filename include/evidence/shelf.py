@@ -147,14 +147,22 @@ def fetch(
 def _fault(store: Store, kit_id: str) -> str | None:
     """Why the files of a kit are not those that its record names; None when they are."""
     try:
-        note = RECORD.validate_json(store.read(note_path(kit_id)))
+        data = store.read(note_path(kit_id))
+        note = RECORD.validate_json(data)
     except FileNotFoundError:
         return "its export was cut off: no record names its files"
     except ValueError as error:
         return f"{note_path(kit_id)} is not a record: {str(error).splitlines()[0]}"
+    if canonical_json(note) != data:
+        return f"{note_path(kit_id)} was changed: its bytes are not the canonical form of its content"
     files = note.detail.get("files", {}) if isinstance(note, NoteRecord) else {}
     if kit_path(kit_id, KIT_FILE) not in files:
         return f"{note_path(kit_id)} does not name it"
+    return _differing(store, files)
+
+
+def _differing(store: Store, files: Mapping[str, str]) -> str | None:
+    """The first file that is not what its record says."""
     for path, sha256 in files.items():
         try:
             found = digest(store.read(path))

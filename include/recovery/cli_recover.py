@@ -91,9 +91,7 @@ def recover(
             )
             whole = steps.preview(job, chosen) if dry_run else _bring_back(job, chosen)
         if not dry_run:
-            typer.echo(
-                f"records: {source} and {into / 'evidence'}; `drillyard ledger rebuild --from STORE` makes them known later"
-            )
+            typer.echo(f"records: {source} and {into / 'evidence'}; `drillyard ledger rebuild` makes them known later")
     raise typer.Exit(0 if whole else 1)
 
 

@@ -151,19 +151,42 @@ def plan_sweeps() -> dict[str, list[dict[str, Any]]]:
     return {cloud: batches.get(cloud, []) for cloud in VERIFY_OPERATORS}
 
 
-def verify_sweeps(planned: Any, sealed: Any) -> list[Any]:
-    """One mapped group a cloud: verify → night for each region. `sealed` follows the sweeps; the nights stay leaves."""
-    return [_sweep_group(operator, sealed).expand(batch=_of(cloud, planned)) for cloud, operator in VERIFY_OPERATORS.items()]
+def verify_sweeps(planned: Any, kit: Any, sealed: Any) -> list[Any]:
+    """One mapped group a cloud: verify → night for each region. The kit follows the sweeps, `sealed` the kit; the nights
+    and the kit's own verdict stay leaves."""
+    kit >> sealed
+    kit_verdict(kit)
+    return [_sweep_group(operator, kit).expand(batch=_of(cloud, planned)) for cloud, operator in VERIFY_OPERATORS.items()]
 
 
-def _sweep_group(operator: type[VerifyOperator], sealed: Any) -> Any:
+def _sweep_group(operator: type[VerifyOperator], then: Any) -> Any:
     @task_group(group_id=f"verify_{operator.cloud}")
     def sweep(batch: dict[str, Any]) -> None:
         verified: Any = operator(task_id="verify", batch=batch, pool=f"{operator.cloud}_api")
         night(batch, verified.output)
-        verified >> sealed
+        verified >> then
 
     return sweep
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE)
+def export_kit() -> dict[str, Any]:
+    """Export the cold kit to every evidence store: what a restore needs when Airflow, the ledger and a region are gone."""
+    from drillyard.clients import connection, desk
+    from include.recovery import kits
+
+    return kits.export_all(connection, desk).model_dump(mode="json")
+
+
+@task(retries=0)
+def kit_verdict(exported: dict[str, Any]) -> str:
+    """Fail when a store lacks the kit, naming it and why."""
+    from include.recovery import kits
+
+    try:
+        return kits.demand_everywhere(kits.Exported.model_validate(exported))
+    except kits.NotEverywhere as lacking:
+        raise AirflowFailException(str(lacking)) from None
 
 
 @task(map_index_template="{{ label }}", retries=0)

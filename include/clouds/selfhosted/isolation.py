@@ -8,7 +8,6 @@ sandbox in it. Both need Linux; an ordinary user needs unprivileged user namespa
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import subprocess
@@ -21,14 +20,24 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from include.clouds.selfhosted.programs import RunAs, environment, last_words
+from include.namespaces import (
+    MS_BIND,
+    MS_NODEV,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    NEWIPC,
+    NEWNET,
+    NEWNS,
+    Kernel,
+)
 from include.settings import PROJECT
 
 if TYPE_CHECKING:
     from include.clouds.selfhosted.sandbox import Folder
 
-_NEWNS, _NEWUSER, _NEWNET, _NEWIPC = 0x00020000, 0x10000000, 0x40000000, 0x08000000
-_MS_REC, _MS_PRIVATE, _MS_BIND, _MS_REMOUNT, _MS_RDONLY, _MS_NOSUID, _MS_NODEV = 0x4000, 1 << 18, 0x1000, 0x20, 0x1, 0x2, 0x4
-_PR_SET_NO_NEW_PRIVS = 38
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")
 _DEVICES = ("null", "zero", "random", "urandom")
 
@@ -144,28 +153,14 @@ def trial(place: Path) -> Iterator[Path]:
 
 def entering(walls: Walls, place: Place, needs: list[Path], user: RunAs) -> Callable[[], None]:
     """What a child does between fork and exec: build the walls, become `user`, and give up ever getting more rights."""
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def call(what: str, result: int) -> None:
-        if result != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, f"{what}: {os.strerror(number)}")
-
-    def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-        kind_bytes = kind.encode() if kind else None
-        call(f"mount {target}", libc.mount(source.encode(), target.encode(), kind_bytes, flags, data.encode()))
+    kernel = Kernel()
 
     def enter() -> None:
         if walls.network or walls.files:
-            flags = (_NEWNET | _NEWIPC if walls.network else 0) | (_NEWNS if walls.files else 0)
-            outer_uid, outer_gid = os.geteuid(), os.getegid()
-            call("unshare", libc.unshare(flags if user.changes else flags | _NEWUSER))
-            if not user.changes:
-                Path("/proc/self/setgroups").write_text("deny")
-                Path("/proc/self/uid_map").write_text(f"{outer_uid} {outer_uid} 1")
-                Path("/proc/self/gid_map").write_text(f"{outer_gid} {outer_gid} 1")
+            flags = (NEWNET | NEWIPC if walls.network else 0) | (NEWNS if walls.files else 0)
+            kernel.unshare(flags, as_user=not user.changes)
         if walls.files:
-            build_root(mount, place, needs)
+            build_root(kernel.mount, place, needs)
             os.chroot(place.root)
         if user.changes:
             os.setgroups([])
@@ -173,7 +168,7 @@ def entering(walls: Walls, place: Place, needs: list[Path], user: RunAs) -> Call
             os.setuid(user.uid)
         os.umask(0o077)
         os.chdir(place.data if place.data.is_dir() else "/")
-        call("no_new_privs", libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        kernel.give_up_rights()
 
     return enter
 
@@ -184,9 +179,9 @@ def build_root(mount: Callable[..., None], place: Place, needs: list[Path]) -> N
     Every path is where it was, so that both sides of the wall speak of the same files.
     """
     os.umask(0o022)
-    mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    mount("none", "/", None, MS_REC | MS_PRIVATE)
     root = str(place.root)
-    mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=16m")
+    mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=16m")
     for name in _SYSTEM:
         source = Path(name)
         if source.is_symlink():
@@ -202,22 +197,22 @@ def build_root(mount: Callable[..., None], place: Place, needs: list[Path]) -> N
         device = Path(f"{root}/dev/{name}")
         device.parent.mkdir(exist_ok=True)
         device.touch()
-        mount(f"/dev/{name}", str(device), None, _MS_BIND)
+        mount(f"/dev/{name}", str(device), None, MS_BIND)
     for name in ("/dev/shm", "/tmp"):  # noqa: S108 inside the new root
         scratch = Path(root + name)
         scratch.mkdir(exist_ok=True, parents=True)
         if not any(scratch.iterdir()):
-            mount("tmpfs", str(scratch), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=1777")
+            mount("tmpfs", str(scratch), "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
 
 
 def bind(mount: Callable[..., None], source: Path, root: str, *, read_only: bool) -> None:
     """Show one folder at the same path below the new root."""
     place = root + str(source)
     Path(place).mkdir(parents=True, exist_ok=True)
-    mount(str(source), place, None, _MS_BIND | (_MS_REC if read_only else 0))
+    mount(str(source), place, None, MS_BIND | (MS_REC if read_only else 0))
     if read_only:
         try:
-            mount("none", place, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID)
+            mount("none", place, None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID)
         except OSError:
             # In a user namespace some flags are locked. The server's user could not write there anyway.
             return
