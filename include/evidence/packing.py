@@ -108,7 +108,11 @@ def _service(
         rto_target=tier.rto,
         ready_after=ready,
         decides=tuple(owners),
-        told=(*owners, *(Contact(name=one.name, email=mail, role="tenant") for one in tenants for mail in one.contacts)),
+        told=(
+            *owners,
+            *people_of(platform, service.contacts, "contact"),
+            *(Contact(name=one.name, email=mail, role="tenant") for one in tenants for mail in one.contacts),
+        ),
         hostnames=tuple(one.hostname for one in service.traffic),
         regulated=tuple(one.name for one in catalog.regulated(service)),
         datastores=datastores,

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from include.ledger import leases
 from include.ledger.tables import drills, measurements, subjects
+from include.recovery.naming import is_cold
 from include.recovery.plan import History
 
 _RECENT = 5
@@ -43,7 +44,7 @@ def _attempts(connection: Connection, known: dict[str, dict[str, Any]]) -> None:
         concluded.add(row.drill_id)
         tried.append((f"{row.service}/{row.datastore}", row.drill_id, row.decided_at.astimezone(UTC)))
     for lease in leases.every(connection):
-        if lease.lease_id in concluded:
+        if lease.lease_id in concluded or is_cold(lease.lease_id):
             continue
         subject = f"{lease.service}/{lease.datastore}"
         tried.append((subject, lease.lease_id, lease.opened_at))

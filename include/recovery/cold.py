@@ -17,6 +17,7 @@ from include.catalog.model import Datastore, Platform, Validation
 from include.evidence.packing import domains, region_in
 from include.recovery.contracts import Unsupported
 from include.recovery.model import Forecast, PlanItem, RecoveryPoint, Request, Survey, Target
+from include.recovery.naming import COLD
 from include.recovery.targets import NoPoint, choose_point
 from include.values import Frozen, digest, utcnow
 
@@ -194,7 +195,7 @@ def plan_item(
     asked = {"kit": kit.kit_id, "domain": place.domain, "target": target.model_dump(mode="json"), "salt": salt}
     now = utcnow()
     return PlanItem(
-        drill_id=f"{service.service}.{known.datastore}.cold-{digest(asked)[:10]}",
+        drill_id=f"{service.service}.{known.datastore}.{COLD}{digest(asked)[:10]}",
         service=service.service,
         datastore=known.datastore,
         cloud=known.cloud,

@@ -6,6 +6,14 @@ import hashlib
 import hmac
 import re
 
+COLD = "cold-"
+"""The slot of a restore from a cold kit begins so. It is no attempt of a restore drill: it has neither its data nor its turn."""
+
+
+def is_cold(drill_id: str) -> bool:
+    """Whether this is the id of a restore from a cold kit."""
+    return drill_id.rsplit(".", 1)[-1].startswith(COLD)
+
 
 def sandbox_name(drill_id: str) -> str:
     """A name for the sandbox of a drill: ``dy-`` + readable part + 10 hex digits, at most 40 characters.
