@@ -13,6 +13,7 @@ ROOMS = {
     "ledger": "include.ledger.cli",
     "lab": "include.lab.cli",
     "costs": "include.costs.cli",
+    "suspend": "include.suspension.cli",
     "notices": "include.notices.cli",
 }
 """Sub-commands by room. The lab is left out of the image, so a room that is not installed is not offered."""

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from include.catalog.entry import Entry, Name
+from include.catalog.schedules import Suspension
 from include.values import Duration, Instant
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,39}$", description="lower case, digits and dashes, 2 to 40 characters")]
-
-
-class Entry(BaseModel):
-    """Something written in the catalog: frozen, unknown fields refused, field docs kept for editors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
 
 # ---- platform.yaml ---------------------------------------------------------------------------------------------
 
@@ -271,12 +264,16 @@ class Environment(Entry):
     production: bool = False
     owner: Name
     cloud: str | None = None
+    suspension: Suspension | None = None
+    """How it is put to sleep while nobody uses it. Absent: never."""
 
 
 class Rate(Entry):
     """What a restore costs on one cloud, in the platform's currency."""
 
     compute_per_hour: Decimal = Decimal("0")
+    sizes: dict[str, Decimal] = Field(default_factory=dict)
+    """Per hour, by machine type, database class or SKU: what a machine that sleeps does not cost."""
     storage_per_gb_month: Decimal = Decimal("0")
     transfer_per_gb: Decimal = Decimal("0")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from include.catalog import model
-from include.catalog.model import Entry
+from include.catalog.entry import Entry
 from include.values import Duration, parse_duration
 
 

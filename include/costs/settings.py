@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from include.catalog.model import Entry
+from include.catalog.entry import Entry
 
 
 class TagKeys(Entry):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from include.recovery.model import Check, Forecast, Lease, RecoveryPoint, Request, Target, Verdict
+from include.suspension.model import FormerState
 from include.values import Duration, Frozen, Instant
 
 SCHEMA_VERSION = 1
@@ -105,4 +106,28 @@ class NoteRecord(RecordBase):
     detail: dict[str, Any] = Field(default_factory=dict)
 
 
-Record = Annotated[LeaseRecord | DrillRecord | VerificationRecord | NoteRecord, Field(discriminator="kind")]
+class Woken(Frozen):
+    """One resource that is up again."""
+
+    key: str
+    generation: int
+    at: Instant
+    exact: bool
+    """It has the size and type of its former state."""
+    how: str = ""
+    """In words, where it is not exact, was deleted by others, or was started by them."""
+
+
+class SuspensionRecord(RecordBase):
+    """Of one account and region: former states, written before anything is stopped; or what is up again."""
+
+    kind: Literal["suspension"] = "suspension"
+    event: Literal["suspending", "awake"]
+    cloud: str
+    account: str
+    region: str
+    former: tuple[FormerState, ...] = ()
+    woken: tuple[Woken, ...] = ()
+
+
+Record = Annotated[LeaseRecord | DrillRecord | VerificationRecord | NoteRecord | SuspensionRecord, Field(discriminator="kind")]

@@ -12,7 +12,7 @@ from include.evidence.gate import Gate
 from include.evidence.kit import Kit
 from include.evidence.links import Link
 from include.evidence.readiness_model import Readiness
-from include.evidence.record import DrillRecord, LeaseRecord, NoteRecord, VerificationRecord
+from include.evidence.record import DrillRecord, LeaseRecord, NoteRecord, SuspensionRecord, VerificationRecord
 
 FOLDER = Path(__file__).parent / "schema"
 MODELS: dict[str, Any] = {
@@ -20,6 +20,7 @@ MODELS: dict[str, Any] = {
     "verification": VerificationRecord,
     "lease": LeaseRecord,
     "note": NoteRecord,
+    "suspension": SuspensionRecord,
     "link": Link,
     "readiness": Readiness,
     "gate": Gate,

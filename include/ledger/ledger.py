@@ -264,6 +264,20 @@ class Ledger:
         with self._reading() as connection:
             return queries.stopped(connection)
 
+    # ---- suspension --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction, for the parts of the ledger that live in modules of their own (`include.ledger.sleeps`)."""
+        with self._writing() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One snapshot, likewise."""
+        with self._reading() as connection:
+            yield connection
+
     # ---- roles -------------------------------------------------------------------------------------------------
 
     def grant_reader(self, role: str) -> None:

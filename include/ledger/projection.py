@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.postgresql import insert
 
-from include.evidence.record import DrillRecord, LeaseRecord, NoteRecord, Record, VerificationRecord
-from include.ledger import leases
+from include.evidence.record import DrillRecord, LeaseRecord, NoteRecord, Record, SuspensionRecord, VerificationRecord
+from include.ledger import leases, sleeps
 from include.ledger.model import GLOBAL_RESUME, GLOBAL_STOP
 from include.ledger.tables import PROJECTION, drills, measurements, notes, records, stops, subjects, verifications
 from include.recovery.model import Verdict
@@ -32,6 +32,8 @@ def project(connection: Connection, record: Record) -> bool:
         _put(connection, table, values)
     if isinstance(record, LeaseRecord):
         leases.project(connection, record)
+    if isinstance(record, SuspensionRecord):
+        sleeps.project(connection, record)
     return True
 
 
@@ -51,6 +53,8 @@ def rebuild(connection: Connection, all_records: Iterable[Record]) -> int:
         for record in batch:
             if isinstance(record, LeaseRecord):
                 leases.project(connection, record)
+            elif isinstance(record, SuspensionRecord):
+                sleeps.project(connection, record)
     return count
 
 

@@ -140,5 +140,43 @@ stops = Table(
     Column("reason", Text, nullable=False),
 )
 
+former_states = Table(
+    "former_states",
+    metadata,
+    Column("key", _Id, primary_key=True),
+    Column("generation", BigInteger, primary_key=True, autoincrement=False),
+    Column("environment", _Id, nullable=False),
+    Column("taken_at", _Instant, nullable=False),
+    Column("woken_at", _Instant),
+    Column("exact", Boolean),
+    Column("body", Text, nullable=False),
+    Index("former_states_by_time", "environment", "taken_at"),
+)
+
+# ---- what suspension remembers between two runs: made again from former states when lost -----------------------------
+
+sleepers = Table(
+    "sleepers",
+    metadata,
+    Column("key", _Id, primary_key=True),
+    Column("environment", _Id, nullable=False),
+    Column("place", _Id, nullable=False),
+    Column("phase", _Id, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("sleepers_by_place", "place"),
+    Index("sleepers_by_environment", "environment"),
+)
+
+wishes = Table(
+    "wishes",
+    metadata,
+    Column("wish_id", _Id, primary_key=True),
+    Column("environment", _Id, nullable=False),
+    Column("until", _Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("wishes_by_environment", "environment", "until"),
+)
+
 PROJECTION = (records, subjects, drills, verifications, measurements, leases, notes, stops)
 """What `rebuild` empties and fills from the records."""

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from include.catalog import model
-from include.catalog.model import Entry, Name
+from include.catalog.entry import Entry, Name
 from include.values import Duration
 
 

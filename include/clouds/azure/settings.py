@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from include.catalog.model import Entry
+from include.catalog.entry import Entry
 from include.clouds.managed_settings import ManagedDatastore, ManagedSandboxes
 
 

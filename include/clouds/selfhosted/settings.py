@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from include.catalog import model
-from include.catalog.model import Entry, Name
+from include.catalog.entry import Entry, Name
 
 
 class BaseBackupCopy(Entry):

@@ -27,7 +27,7 @@ def test_migrating_twice_and_by_two_at_once_changes_nothing(server: str) -> None
     url = database(server, "migrated")
     with ThreadPoolExecutor(2) as pool:
         versions = set(pool.map(lambda _: migrate(url), range(2)))
-    assert versions == {migrate(url)} == {"0001"}
+    assert versions == {migrate(url)} == {"0002"}
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_reads(server: str) -> None:
@@ -156,7 +156,7 @@ def test_the_commands_make_rebuild_list_and_hand_over(server: str, tmp_path: Pat
 
     refused = CliRunner().invoke(cli.app, ["leases", "--ledger", url])
     assert refused.exit_code == 1 and "run `drillyard ledger migrate`" in refused.output
-    assert "version 0001" in run("migrate")
+    assert "version 0002" in run("migrate")
     assert "no lease is open" in run("leases")
     for record in a_year(services=1, days=8):
         stores.write_record(record)

@@ -1,0 +1,62 @@
+"""Which environment a resource belongs to, and which accounts and regions there are to look at. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from include.catalog.model import Environment
+from include.suspension.model import Batch, Resource
+
+
+class Ambiguous(ValueError):
+    """Two environments claim one resource: it is left alone."""
+
+
+def batches(environments: Mapping[str, Environment]) -> list[Batch]:
+    """One batch for each account and region, with the kinds that any environment wants there; sorted."""
+    kinds: dict[tuple[str, str, str], set[str] | None] = {}
+    connections: dict[tuple[str, str, str], str] = {}
+    for environment in environments.values():
+        for scope in environment.suspension.accounts if environment.suspension else ():
+            for region in scope.regions:
+                place = (scope.cloud, scope.account, region)
+                known = kinds.get(place, set())
+                kinds[place] = None if known is None or not scope.kinds else known | set(scope.kinds)
+                connections.setdefault(place, scope.connection)
+    return [
+        Batch(
+            cloud=cloud,
+            account=account,
+            region=region,
+            connection=connections[cloud, account, region],
+            kinds=tuple(sorted(k or ())),
+        )
+        for (cloud, account, region), k in sorted(kinds.items())
+    ]
+
+
+def claims(environment: Environment, resource: Resource) -> bool:
+    """Whether an environment's accounts and tags fit a resource."""
+    suspension = environment.suspension
+    if suspension is None:
+        return False
+    there = any(
+        (scope.cloud, scope.account) == (resource.cloud, resource.account)
+        and resource.region in scope.regions
+        and (not scope.kinds or resource.kind in scope.kinds)
+        for scope in suspension.accounts
+    )
+    return there and all(resource.tags.get(key) == value for key, value in suspension.match.items())
+
+
+def environment_of(resource: Resource, environments: Iterable[Environment]) -> Environment | None:
+    """The environment that claims a resource with the most tags; None when nobody does. Raises Ambiguous, naming both."""
+    found = [one for one in environments if claims(one, resource)]
+    if not found:
+        return None
+    most = max(len(one.suspension.match) for one in found if one.suspension)
+    best = [one for one in found if one.suspension and len(one.suspension.match) == most]
+    if len(best) > 1:
+        names = " and ".join(sorted(one.environment for one in best))
+        raise Ambiguous(f"environments {names} both claim {resource.key}: give one of them more tags in suspension.match")
+    return best[0]

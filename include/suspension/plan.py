@@ -1,0 +1,42 @@
+"""The dry run: what a sweep would do at a moment, and why. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from include.connections import Connections, from_environment
+from include.suspension.desk import SleepDesk, open_sleep_desk
+from include.suspension.look import Look, look
+from include.suspension.model import Batch
+from include.suspension.placing import batches
+
+Opened = Callable[[str], SleepDesk]
+
+
+def plan_all(
+    now: datetime, only: str | None = None, connections: Connections = from_environment, opened: Opened | None = None
+) -> list[Look]:
+    """A look at every batch of the catalog, or of one environment. Raises what `look` raises."""
+    opening = opened or (lambda cloud: open_sleep_desk(cloud, connections))
+    desks: dict[str, SleepDesk] = {}
+    found = []
+    for batch in catalogued(only):
+        if batch.cloud not in desks:
+            desks[batch.cloud] = opening(batch.cloud)
+        found.append(look(desks[batch.cloud], batch, now, only))
+    return found
+
+
+def catalogued(only: str | None = None) -> list[Batch]:
+    """The batches of the platform's catalog; of one environment when it is named. Raises LookupError for an unknown one."""
+    from include.catalog.load import load
+    from include.settings import platform_dir
+
+    loaded = load(platform_dir())
+    environments = {name: one for name, one in loaded.catalog.environments.items() if one.suspension}
+    if only is not None:
+        if only not in environments:
+            raise LookupError(f"no environment {only!r} is put to sleep; there are: {', '.join(sorted(environments)) or 'none'}")
+        environments = {only: environments[only]}
+    return batches(environments)
