@@ -84,7 +84,9 @@ def _messages(desk: SleepDesk, environment: str, rule: str, new: Sequence[Tellin
     catalog = desk.loaded.catalog
     named = ", ".join(one.name for one in new[:3]) + (f" and {len(new) - 3} more" if len(new) > 3 else "")
     lines = [f"{one.name}: {one.why}" for one in new[:100]]
-    hint = f"Keep it up: drillyard suspend snooze {environment} --hours 4 --by NAME --why REASON, or the DAG snooze_environments."
+    hint = (
+        f"Keep it up: drillyard suspend snooze {environment} --hours 4 --by NAME --why REASON, or the DAG suspend_environments."
+    )
     return [
         Notice(
             key=digest([person.email, environment, rule, sorted(one.once for one in new)]),

@@ -9,6 +9,7 @@ from include.connections import ConnectionInfo
 
 if TYPE_CHECKING:
     from include.recovery.desk import Desk
+    from include.suspension.desk import SleepDesk
 
 
 def connection(conn_id: str) -> ConnectionInfo:
@@ -40,6 +41,13 @@ def desk(cloud: str) -> Desk:
     from include.recovery.desk import open_desk
 
     return open_desk(cloud, connection, _handed(cloud))
+
+
+def sleep_desk(cloud: str) -> SleepDesk:
+    """Everything that a sweep over sleeping environments needs for one cloud."""
+    from include.suspension.desk import open_sleep_desk
+
+    return open_sleep_desk(cloud, connection, _handed(cloud))
 
 
 CLIENTS = {"aws": "drillyard.aws_clients", "azure": "drillyard.azure_clients", "google": "drillyard.google_clients"}

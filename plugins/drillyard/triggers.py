@@ -52,3 +52,19 @@ def _look(raw: dict[str, Any]) -> dict[str, str] | None:
     except Transient:
         return None
     return {"status": "succeeded"} if sandbox.status is Status.SUCCEEDED else None
+
+
+class PauseTrigger(BaseTrigger):
+    """A pause between two looks that holds no worker slot. Carries numbers only."""
+
+    def __init__(self, seconds: float, waited: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seconds, self.waited = seconds, waited
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "drillyard.triggers.PauseTrigger", {"seconds": self.seconds, "waited": self.waited}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event when the pause is over, with how long was waited in all."""
+        await asyncio.sleep(self.seconds)
+        yield TriggerEvent({"waited": self.waited})  # type: ignore[no-untyped-call]
