@@ -15,6 +15,7 @@ ROOMS = {
     "costs": "include.costs.cli",
     "suspend": "include.suspension.cli",
     "notices": "include.notices.cli",
+    "audit": "include.audit.cli",
 }
 """Sub-commands by room. The lab is left out of the image, so a room that is not installed is not offered."""
 

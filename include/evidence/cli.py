@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from include.evidence.opened import anchor_of_ledger, loaded_from, stores_of
 from include.evidence.terminal import plain_errors
 from include.values import utcnow
 
 if TYPE_CHECKING:
-    from include.catalog.loaded import Loaded
-    from include.evidence.stores import Stores
     from include.ledger import Ledger
-    from include.ledger.model import Anchor
 
 app = typer.Typer(no_args_is_help=True, help="Sealed evidence: verify, seal, repair, keys, schemas.")
 
@@ -39,10 +37,10 @@ def verify(
     from include.ledger.model import Anchor
 
     with plain_errors():
-        loaded = _loaded(catalog) if not stores or key is None else None
-        opened = [open_store(url) for url in stores] if stores else list(_stores(loaded))
+        loaded = loaded_from(catalog) if not stores or key is None else None
+        opened = [open_store(url) for url in stores] if stores else list(stores_of(loaded))
         trusted = key if key is not None else loaded.catalog.platform.trusted_keys if loaded else []
-        known = Anchor.parse(anchor) if anchor else _anchor_of_ledger()
+        known = Anchor.parse(anchor) if anchor else anchor_of_ledger()
         looks = verify_stores(opened, trusted, known)
     for look in looks:
         head = f"head {look.head}" if look.head else "no head"
@@ -66,8 +64,8 @@ def seal(
     from include.evidence import chain
 
     with plain_errors():
-        loaded = _loaded(catalog)
-        stores = _stores(loaded)
+        loaded = loaded_from(catalog)
+        stores = stores_of(loaded)
         key = from_environment("drillyard_sealing_key").password or ""
         window = None if everything else chain.WINDOW
         done = chain.seal(
@@ -87,8 +85,8 @@ def repair(catalog: Catalog = None) -> None:
     from include.evidence.links import Common
 
     with plain_errors():
-        loaded = _loaded(catalog)
-        stores = _stores(loaded)
+        loaded = loaded_from(catalog)
+        stores = stores_of(loaded)
         chained = Common(stores.stores, {*loaded.catalog.platform.trusted_keys, *_own_key()})
         done = stores.repair(sealed=sealed_digests(chained.stores[0]) if chained.stores else None)
     for path, store in (*chained.copied, *done.copied):
@@ -147,7 +145,7 @@ def rotate(
             subject="platform",
             detail=detail,
         )
-        written = _stores(_loaded(catalog)).write_record(record)
+        written = stores_of(loaded_from(catalog)).write_record(record)
     for store, why in written.failures.items():
         typer.secho(f"  {store}: {why}", err=True, fg=typer.colors.RED)
     print(
@@ -166,19 +164,6 @@ def schema(write: Annotated[bool, typer.Option("--write", help="Write the files 
     raise typer.Exit(1 if names and not write else 0)
 
 
-def _loaded(directory: Path | None) -> Loaded:
-    from include.catalog.load import load
-    from include.settings import platform_dir
-
-    return load(directory or platform_dir())
-
-
-def _stores(loaded: Loaded | None) -> Stores:
-    from include.evidence.stores import open_stores
-
-    return open_stores(loaded.catalog.platform.evidence if loaded else [])
-
-
 def _ledger() -> Ledger | None:
     from include.ledger import open_ledger_from_environment
 
@@ -186,18 +171,6 @@ def _ledger() -> Ledger | None:
         return open_ledger_from_environment()
     except LookupError:
         typer.secho("no ledger is configured: the head is not anchored; write it down", err=True, fg=typer.colors.YELLOW)
-        return None
-
-
-def _anchor_of_ledger() -> Anchor | None:
-    """What the ledger knows, or None with a word: evidence must be provable with the ledger gone."""
-    from include.ledger import open_ledger_from_environment
-    from include.ledger.model import LedgerError
-
-    try:
-        return open_ledger_from_environment().anchor()
-    except (LookupError, LedgerError) as error:
-        typer.secho(f"no anchor from the ledger: {error}", err=True, fg=typer.colors.YELLOW)
         return None
 
 
