@@ -82,7 +82,7 @@ def _build(desk: Desk, item: PlanItem, journal: Journal, decided: datetime, at: 
         removed=tuple(body["sandbox"] for _, body in journal.events("removed")),
         kept=f"{kept[1]['by']} until {kept[1]['until']}" if kept else None,
         forecast=item.forecast,
-        cost=measures.cost_so_far(item.forecast, at - decided),
+        cost=measures.spent(desk.loaded.catalog.rates, item, journal.point(), at - decided),
         rpo_target=item.rpo,
         rpo_measured=_seconds(by_name.get("rpo")),
         rto_target=item.rto,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,17 +115,18 @@ def watch(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) ->
         raise _halt(journal, "restore-ready", "database", f"the restored server never became ready: {sandbox.detail}")
     decided = journal.first("decided")
     elapsed = clock() - (decided[0] if decided else item.planned_at)
-    if sandbox.status is not Status.SUCCEEDED:
-        if elapsed > leases.longest(item):
-            limit = format_duration(leases.longest(item))
-            raise _halt(journal, "restore-ready", "database", f"not ready after {limit} ({sandbox.detail or sandbox.status})")
-        _heed_cap(item, elapsed, journal)
+    if sandbox.status is not Status.SUCCEEDED and elapsed > leases.longest(item):
+        limit = format_duration(leases.longest(item))
+        raise _halt(journal, "restore-ready", "database", f"not ready after {limit} ({sandbox.detail or sandbox.status})")
+    heed_cap(desk, item, journal)
     return sandbox
 
 
-def _heed_cap(item: PlanItem, elapsed: timedelta, journal: Journal) -> None:
-    """Stop a drill whose cost so far, by the forecast's own price per second, has passed its cap."""
-    spent = measures.cost_so_far(item.forecast, elapsed)
+def heed_cap(desk: Desk, item: PlanItem, journal: Journal) -> None:
+    """Stop a drill whose cost so far has passed its cap: looked at with every look at the sandbox, and between validations."""
+    decided = journal.first("decided")
+    elapsed = journal.clock() - (decided[0] if decided else item.planned_at)
+    spent = measures.spent(desk.loaded.catalog.rates, item, journal.point(), elapsed)
     if spent > item.forecast.cap:
         cap = f"{item.forecast.cap} {item.forecast.currency}"
         raise _halt(journal, "cost-cap", "target", f"stopped at {spent} {item.forecast.currency}: above the cap of {cap}")
@@ -169,9 +170,11 @@ def validate(desk: Desk, item: PlanItem, docs: Path | None, clock: Callable[[], 
         newest = validation.newest_business_time(connection, datastore.business_time)
     measures.measure(journal, item, newest)
     heed_stop(desk, journal)
+    heed_cap(desk, item, journal)
     with journal.phase("database"), validation.connect(access, admin=True, timeout_ms=10 * timeout) as connection:
         journal.add_checks(validation.check_database(connection, rules, digests))
     heed_stop(desk, journal)
+    heed_cap(desk, item, journal)
     if rules.expectations:
         with journal.phase("expectations"):
             suite = expectations.read_suite(desk.loaded.base / "services" / rules.expectations)

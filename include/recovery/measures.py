@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from include.catalog.model import Rate, Rates
 from include.evidence.wording import brief
+from include.recovery.forecast import BYTES_PER_GB, price
 from include.recovery.journal import Journal
-from include.recovery.model import Check, Forecast, Outcome, PlanItem
+from include.recovery.model import Check, Forecast, Outcome, PlanItem, RecoveryPoint
 from include.values import format_duration
 
 
@@ -55,11 +57,20 @@ def _against(name: str, measured: timedelta, target: timedelta, told: str = "") 
     )
 
 
-def cost_so_far(forecast: Forecast, elapsed: timedelta) -> Decimal:
-    """What a drill has cost after `elapsed`, by its own forecast's price per second: cost times elapsed over forecast duration.
+def cost_so_far(forecast: Forecast, elapsed: timedelta, rate: Rate | None = None, size_bytes: int | None = None) -> Decimal:
+    """What a drill has cost after `elapsed`, in the platform's currency; the bill settles it later.
 
-    The bill settles it later. Two decimals.
+    By duration and size at the rates of rates.yaml, by the forecast's own formula with what is measured: the recovery point's
+    size and the time since the decision. Without a rate or a size: the forecast's price per second, to two decimals.
     """
+    if rate is not None and size_bytes is not None:
+        return price(rate, Decimal(size_bytes) / BYTES_PER_GB, elapsed)
     seconds = max(forecast.duration.total_seconds(), 1.0)
     spent = forecast.cost * Decimal(str(elapsed.total_seconds())) / Decimal(str(seconds))
     return spent.quantize(Decimal("0.01"))
+
+
+def spent(rates: Rates | None, item: PlanItem, point: RecoveryPoint | None, elapsed: timedelta) -> Decimal:
+    """`cost_so_far` of a planned drill, with the catalog's rates and the point that it chose."""
+    rate = rates.rates.get(item.cloud) if rates else None
+    return cost_so_far(item.forecast, elapsed, rate, point.size_bytes if point else None)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import psutil
@@ -74,6 +75,17 @@ def records_of(desk: Desk, drill_id: str) -> list[DrillRecord | LeaseRecord]:
         if drill_id in (getattr(record, "drill_id", None), getattr(getattr(record, "lease", None), "lease_id", None))
     ]
     return sorted(found, key=lambda record: record.record_id)
+
+
+def test_a_drill_that_passes_its_cap_is_stopped_while_it_runs_and_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
+    asked = planned()
+    item = asked.model_copy(update={"forecast": asked.forecast.model_copy(update={"cap": Decimal(0)})})
+    record = run_drill(desk, item, tmp_path)
+    (line,) = [check for check in record.checks if check.name == "cost-cap"]
+    assert record.verdict is Verdict.FAILED and "above the cap of 0 EUR" in line.detail
+    assert record.created == record.removed != () and remains(desk) == []
+    assert "questions" not in {phase.name for phase in record.phases}
+    assert record.cost is not None and record.cost > 0
 
 
 def test_a_drill_proves_measures_and_leaves_nothing(desk: Desk, tmp_path: Path) -> None:

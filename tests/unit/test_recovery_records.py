@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from include.catalog.model import Rate
 from include.recovery.conclude import EXPECTED, complete
 from include.recovery.measures import cost_so_far, rpo_check
 from include.recovery.model import Check, Forecast, Outcome
@@ -26,6 +27,14 @@ def test_the_cost_so_far_grows_with_time_at_the_forecasts_price() -> None:
     forecast = Forecast(duration=timedelta(minutes=10), cost=Decimal("1.00"), cap=Decimal("2"), currency="EUR", basis="test")
     assert cost_so_far(forecast, timedelta(minutes=5)) == Decimal("0.50")
     assert cost_so_far(forecast, timedelta(minutes=30)) == Decimal("3.00")
+
+
+def test_the_cost_is_by_duration_and_size_where_both_are_measured() -> None:
+    forecast = Forecast(duration=timedelta(minutes=10), cost=Decimal("1.00"), cap=Decimal("2"), currency="EUR", basis="test")
+    rate = Rate(compute_per_hour=Decimal("0.6"), storage_per_gb_month=Decimal("7.3"), transfer_per_gb=Decimal("0.01"))
+    # 0.6 for an hour, 10 GB at 7.3 a month of 730 hours, 10 GB brought in
+    assert cost_so_far(forecast, timedelta(hours=1), rate, 10 * 10**9) == Decimal("0.6") + Decimal("0.1") + Decimal("0.1")
+    assert cost_so_far(forecast, timedelta(minutes=5), rate, None) == Decimal("0.50")
 
 
 def test_a_form_asks_for_a_point_or_a_time_but_not_both() -> None:
