@@ -31,6 +31,10 @@ class Taken(FileExistsError):
     """The name is in use, or still reserved after a deletion."""
 
 
+class Refusal(ValueError):
+    """The cloud said no, and will say it again."""
+
+
 def attempts(name: str) -> tuple[str, ...]:
     """The names that one sandbox may have, in order: a cloud keeps a deleted server's name for days, and a drill may be
     repeated in its slot."""

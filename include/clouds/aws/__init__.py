@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from include.clouds.aws.settings import Sandboxes
     from include.connections import Connections
     from include.recovery.contracts import BackupSource, DatabaseRestore
+    from include.suspension.contracts import Activity, PowerSwitch
 
 CONNECTION_TYPE = "aws"
 
@@ -45,3 +46,19 @@ def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
     """None: the cloud keeps the backups and is asked over the network."""
     del datastore, domain
     return {}
+
+
+def power(clients: AwsClients | Connections, settings: object = None) -> PowerSwitch:
+    """The switch of EC2, Auto Scaling, RDS, ECS and EKS. An account is opened by its batch's connection."""
+    from include.clouds.aws.clients import handed
+    from include.clouds.aws.power import switch
+
+    return switch(handed(clients))
+
+
+def activity(clients: AwsClients | Connections, settings: object = None) -> Activity:
+    """The reader of CloudWatch."""
+    from include.clouds.aws.activity import CloudWatch
+    from include.clouds.aws.clients import handed
+
+    return CloudWatch(handed(clients))

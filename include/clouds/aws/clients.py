@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import boto3
 
 USER_AGENT = "drillyard"
-RETRIES = {"mode": "standard", "total_max_attempts": 4}
+RETRIES: dict[str, Any] = {"mode": "standard", "total_max_attempts": 4}
 """The SDK's own retries, with backoff, of throttling and of connections that break. Everything above looks again instead."""
 TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60}
 

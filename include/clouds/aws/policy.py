@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).with_name("iam")
-READER, RECOVERY = "reader", "recovery"
-"""The role of a datastore's `connection`, and that of ``clouds.aws.settings.connection``."""
+READER, RECOVERY, POWER = "reader", "recovery", "power"
+"""The role of a datastore's `connection`, that of ``clouds.aws.settings.connection``, and that of a batch of suspension."""
 
 _LIST = frozenset({"rds:DescribeDBInstances", "rds:DescribeDBSnapshots", "rds:DescribeDBInstanceAutomatedBackups"})
 _VAULTS = frozenset({"backup:DescribeBackupVault", "backup:ListRecoveryPointsByBackupVault"})
@@ -21,6 +21,21 @@ _INVENTORY = frozenset({"rds:DescribeDBInstances", "rds:DescribeDBInstanceAutoma
 _LOOK = frozenset({"rds:DescribeDBSubnetGroups", "rds:DescribeDBParameters", "ec2:DescribeSecurityGroups"})
 _RESTORE = frozenset({"rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBInstanceToPointInTime"})
 _CHANGE = frozenset({"rds:ModifyDBInstance", "rds:DeleteDBInstance", "rds:AddTagsToResource"})
+_MEASURES = frozenset({"cloudwatch:GetMetricData"})
+_SURVEYS = frozenset(
+    {
+        *("ec2:DescribeInstances", "autoscaling:DescribeAutoScalingGroups", "rds:DescribeDBInstances"),
+        *("ecs:ListClusters", "ecs:ListServices", "ecs:DescribeServices"),
+        *("eks:ListClusters", "eks:ListNodegroups", "eks:DescribeNodegroup"),
+    }
+)
+_SWITCHES = frozenset(
+    {
+        *("ec2:StopInstances", "ec2:StartInstances", "ec2:ModifyInstanceAttribute"),
+        *("autoscaling:UpdateAutoScalingGroup", "autoscaling:SuspendProcesses", "autoscaling:ResumeProcesses"),
+        *("rds:StopDBInstance", "rds:StartDBInstance", "ecs:UpdateService", "eks:UpdateNodegroupConfig"),
+    }
+)
 
 CALLS: dict[tuple[str, str], frozenset[str]] = {
     ("verify_backups", READER): _LIST | _VAULTS,
@@ -28,6 +43,7 @@ CALLS: dict[tuple[str, str], frozenset[str]] = {
     ("drill_restores", READER): _LIST | _VAULTS,
     ("drill_restores", RECOVERY): _KEYS | _INVENTORY | _LOOK | _RESTORE | _CHANGE,
     ("reap_leftovers", RECOVERY): _INVENTORY | _CHANGE,
+    ("suspend_environments", POWER): _SURVEYS | _MEASURES | _SWITCHES,
 }
 """By DAG and role. ``sts:GetCallerIdentity`` is allowed to everybody."""
 
@@ -39,7 +55,8 @@ def policy(dag: str, role: str) -> dict[str, Any]:
     """The policy document of one DAG's role: lists everywhere, changes on sandboxes with our mark only."""
     calls = CALLS[dag, role]
     statements = [
-        _allow("Lists", calls & (_LIST | _VAULTS | _LOOK), "*"),
+        _allow("Lists", calls & (_LIST | _VAULTS | _LOOK | _SURVEYS | _MEASURES), "*"),
+        _allow("Switches", calls & _SWITCHES, "*"),
         _allow("KeysByGrantOfRds", calls & _KEYS, "*"),
         _allow(
             "RestoresIntoSandboxes",
@@ -57,6 +74,16 @@ def policy(dag: str, role: str) -> dict[str, Any]:
                 "Action": sorted(_RESTORE),
                 "Resource": _SANDBOXES,
                 "Condition": {"Null": {"aws:RequestTag/drillyard:lease": "true"}},
+            }
+        )
+    if calls & _SWITCHES:
+        statements.append(
+            {
+                "Sid": "NeverProduction",
+                "Effect": "Deny",
+                "Action": sorted(_SWITCHES),
+                "Resource": "*",
+                "Condition": {"StringEqualsIgnoreCase": {"aws:ResourceTag/environment": ["prod", "production"]}},
             }
         )
     return {"Version": "2012-10-17", "Statement": [one for one in statements if one]}

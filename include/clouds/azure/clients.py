@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from include.clouds.managed import NotThere, Taken, allowed
+from include.clouds.managed import NotThere, Refusal, Taken, allowed
 from include.connections import ConnectionInfo
 from include.recovery.contracts import Transient
 
@@ -90,7 +90,7 @@ def meaning(error: Any) -> Exception:
         return Taken(text)
     if status in (401, 403):
         return PermissionError(f"{text}: give the connection's identity the role of docs/azure.md")
-    return ValueError(text)
+    return Refusal(text)
 
 
 def word(value: Any) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from include.clouds.google.clients import Clients
     from include.clouds.google.settings import Sandboxes
     from include.recovery.contracts import BackupSource, DatabaseRestore
+    from include.suspension.contracts import Activity, PowerSwitch
 
 CONNECTION_TYPE = "google_cloud_platform"
 
@@ -41,3 +42,17 @@ def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
     """None: the cloud keeps the backups and is asked over the network."""
     del datastore, domain
     return {}
+
+
+def power(clients: Clients, settings: object = None) -> PowerSwitch:
+    """The switch of Compute Engine, instance groups, Cloud SQL and GKE. A project is opened by its batch's connection."""
+    from include.clouds.google.power import switch
+
+    return switch(clients)
+
+
+def activity(clients: Clients, settings: object = None) -> Activity:
+    """The reader of Cloud Monitoring."""
+    from include.clouds.google.activity import Monitoring
+
+    return Monitoring(clients)

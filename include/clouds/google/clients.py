@@ -6,12 +6,20 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from include.clouds.managed import NotThere, Taken, allowed
+from include.clouds.managed import NotThere, Refusal, Taken, allowed
 from include.connections import ConnectionInfo
 from include.recovery.contracts import Transient
 
-SCOPES = ("https://www.googleapis.com/auth/sqlservice.admin",)
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+"""Google's advice for accounts whose rights are limited by roles: docs/google.md."""
 ENDPOINT = "https://sqladmin.googleapis.com"
+APIS = {
+    "sqladmin": ("v1", ENDPOINT, ""),
+    "compute": ("v1", "https://compute.googleapis.com", "/compute/v1"),
+    "container": ("v1", "https://container.googleapis.com", ""),
+    "monitoring": ("v3", "https://monitoring.googleapis.com", ""),
+}
+"""Version, host, and the path below it, which the client's own base has and another endpoint lacks."""
 BATCH = 100
 """Requests in one batch, the most that Google takes."""
 _AGAIN = (408, 429, 500, 502, 503, 504)
@@ -24,15 +32,27 @@ class Google:
     """Cloud SQL Admin v1, with credentials. `endpoint`: another host than Google's own (the lab)."""
 
     def __init__(self, credentials: Any, endpoint: str = ENDPOINT) -> None:
+        self.endpoint = allowed(endpoint).rstrip("/")
+        self._credentials, self._local = credentials, threading.local()
+        self._apis: dict[str, Any] = {}
+        self.sql: Any = self.api("sqladmin")
+
+    def host(self, name: str) -> str:
+        """Where an API is: on Google's host for it, or with all others at the endpoint of the lab."""
+        return APIS[name][1] if self.endpoint == ENDPOINT else self.endpoint
+
+    def api(self, name: str) -> Any:
+        """One of `APIS`, built when it is first asked for."""
         from google.api_core.client_options import ClientOptions
         from googleapiclient.discovery import build  # type: ignore[import-untyped]
 
-        self.endpoint = allowed(endpoint).rstrip("/")
-        self._credentials, self._local = credentials, threading.local()
-        options = ClientOptions(api_endpoint=self.endpoint)
-        self.sql: Any = build(
-            "sqladmin", "v1", http=self._http(), client_options=options, static_discovery=True, cache_discovery=False
-        )
+        if name not in self._apis:
+            version, _, path = APIS[name]
+            options = ClientOptions(api_endpoint=self.host(name) + path)
+            self._apis[name] = build(
+                name, version, http=self._http(), client_options=options, static_discovery=True, cache_discovery=False
+            )
+        return self._apis[name]
 
     def _http(self) -> Any:
         """The HTTP client of this thread: Google's library shares none between two."""
@@ -63,7 +83,7 @@ class Google:
             yield from told.get("items", ())
             request = collection.list_next(request, told)
 
-    def batch(self, requests: Mapping[str, Any]) -> dict[str, dict[str, Any] | Exception]:
+    def batch(self, requests: Mapping[str, Any], api: str = "sqladmin") -> dict[str, dict[str, Any] | Exception]:
         """Send many requests, a hundred to a call. Gives each one's answer or its error, by the names given."""
         from googleapiclient.http import BatchHttpRequest  # type: ignore[import-untyped]
 
@@ -75,7 +95,7 @@ class Google:
         names = list(requests)
         for start in range(0, len(names), BATCH):
             # The client's own batches go to Google's host whatever the endpoint is.
-            many = BatchHttpRequest(callback=note, batch_uri=f"{self.endpoint}/batch")
+            many = BatchHttpRequest(callback=note, batch_uri=f"{self.host(api)}/batch{APIS[api][2]}")
             for name in names[start : start + BATCH]:
                 many.add(requests[name], request_id=name)
             try:
@@ -97,7 +117,7 @@ def meaning(error: Any) -> Exception:
         reason, said = str(told["errors"][0]["reason"]), str(told["message"])
     except (ValueError, KeyError, IndexError, TypeError):
         reason, said = "", str(error)
-    text = f"Cloud SQL answered {status} {reason}: {said}"
+    text = f"Google answered {status} {reason}: {said}"
     if status in _AGAIN or reason in _AGAIN_REASONS:
         return Transient(text)
     if status == 404:
@@ -106,11 +126,11 @@ def meaning(error: Any) -> Exception:
         return Taken(text)
     if status in (401, 403):
         return PermissionError(f"{text}: give the connection's account the role of docs/google.md")
-    return ValueError(text)
+    return Refusal(text)
 
 
 def _unanswered(error: Exception) -> Transient:
-    return Transient(f"Cloud SQL did not answer: {type(error).__name__}: {error}")
+    return Transient(f"Google did not answer: {type(error).__name__}: {error}")
 
 
 def fenced_http() -> Any:

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from include.lab.aws import extra, seed
+from include.lab.aws.capacity import NoCapacity
 from include.lab.aws.door import Door
 from include.lab.aws.faults import Fault
 from include.lab.aws.rds import HOME_ACCOUNT, Base
+from include.lab.aws.rds_calls import RESTARTS_AFTER
 from include.values import utcnow
 
 
@@ -82,6 +84,25 @@ class Admin:
         self.rds.stuck.clear()
         for key in list(self.rds.lives._lives):
             self.rds.lives.release(key)
+
+    def do_no_capacity(self, region: str, match: str = "*", zone: str = "*") -> None:
+        """From now on nothing of such a type can be started there (EC2, Auto Scaling, RDS)."""
+        self.rds.short.append(NoCapacity(region=region, match=match, zone=zone))
+
+    def do_capacity(self) -> None:
+        """There is room for everything again."""
+        self.rds.short.clear()
+
+    def do_restart_due(self, at: str) -> list[str]:
+        """What Amazon does by itself until an instant: instances that were stopped seven days before it start again."""
+        due = [key for key, stopped in self.rds.stopped_at.items() if stopped + RESTARTS_AFTER <= datetime.fromisoformat(at)]
+        started = []
+        for _, account, region, identifier in due:
+            backend = _rds(account, region)
+            if identifier in backend.databases and backend.databases[identifier].status == "stopped":
+                backend.start_db_instance(identifier)
+                started.append(identifier)
+        return started
 
     # ---- instances and snapshots -----------------------------------------------------------------------------------
 

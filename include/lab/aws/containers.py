@@ -18,7 +18,7 @@ def install(power: Power) -> None:
     eks: Any = EKSBackend
     update_service, update_nodegroup = ecs.update_service, eks.update_nodegroup_config
     create_service = ecs.create_service
-    ecs.create_service = lambda self, **given: _created(create_service(self, **given))
+    ecs.create_service = lambda self, *given, **more: _created(create_service(self, *given, **more))
     ecs.update_service = lambda self, given: _update_service(power, update_service, self, given)
     eks.update_nodegroup_config = lambda self, **given: _update_nodegroup(power, update_nodegroup, self, given)
 
@@ -31,10 +31,12 @@ def _created(service: Any) -> Any:
 
 def _update_service(power: Power, original: Callable[..., Any], backend: Any, given: dict[str, Any]) -> Any:
     """UpdateService: the tasks follow the new count later. A DAEMON service has no count (API_UpdateService)."""
-    from moto.ecs.exceptions import InvalidParameterException
+    from moto.ecs.exceptions import ECSException, InvalidParameterException
 
     cluster, name = str(given.get("cluster", "default")), str(given["service"])
-    old = backend._get_service(cluster, name.split("/")[-1])
+    old = backend._get_service(cluster, name.rsplit("/", maxsplit=1)[-1])
+    if old.status != "ACTIVE":
+        raise ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
     if given.get("desired_count") is not None and old.scheduling_strategy == "DAEMON":
         raise InvalidParameterException("The daemon scheduling strategy does not support a desired count for services.")
     running = old.running_count

@@ -82,12 +82,12 @@ def answer(kind: str, service: str) -> tuple[int, dict[str, str], bytes]:
     import json
 
     status, code, message = CODES[kind]
-    if service in ("kms", "tagging", "secretsmanager", "logs"):
+    if service in ("kms", "tagging", "secretsmanager", "logs", "ecs", "monitoring"):
         name = {"Throttling": "ThrottlingException", "ExpiredToken": "ExpiredTokenException"}.get(code, code)
         name = "AccessDeniedException" if name == "AccessDenied" else name
         body = json.dumps({"__type": name, "message": message})
         return status, {"Content-Type": "application/x-amz-json-1.1"}, body.encode()
-    if service == "backup":
+    if service in ("backup", "eks"):
         name = {"Throttling": "ThrottlingException", "ExpiredToken": "ExpiredTokenException"}.get(code, code)
         headers = {"Content-Type": "application/json", "x-amzn-ErrorType": name}
         return status, headers, json.dumps({"message": message}).encode()

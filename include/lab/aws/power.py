@@ -1,17 +1,17 @@
 """The overlay over moto's EC2 and Auto Scaling: stopping and starting take their time, and may be refused or find no capacity.
 
 What it mends, with Amazon's page for each rule, is listed in docs/aws.md (the lab). All of it runs under the control plane's
-one lock. What has no room is planted: `NoCapacity`.
+one lock. What has no room is planted: include/lab/aws/capacity.py.
 """
 
 from __future__ import annotations
 
 import copy
-import fnmatch
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from include.lab.aws.capacity import room
 from include.lab.aws.lives import Key, Life
 from include.lab.aws.rds import Rds
 
@@ -29,31 +29,18 @@ DELAYS = {
 """Least seconds of each transition. Amazon's take up to minutes; the words and their order are the same."""
 
 
-@dataclass(frozen=True)
-class NoCapacity:
-    """What Amazon has no room for."""
-
-    region: str
-    match: str = "*"
-    """A pattern of instance types (for RDS: classes)."""
-    zone: str = "*"
-
-
 @dataclass
 class Power:
     """What the overlay knows beside moto."""
 
     rds: Rds
-    short: list[NoCapacity] = field(default_factory=list)
 
     def delay(self, word: str) -> float:
         return self.rds.delays.get(word, DELAYS.get(word, 0.0))
 
     def room(self, region: str, kind: str, zone: str) -> bool:
         """Whether there is capacity for a type in a zone."""
-        return not any(
-            one.region == region and fnmatch.fnmatch(kind, one.match) and fnmatch.fnmatch(zone, one.zone) for one in self.short
-        )
+        return room(self.rds.short, region, kind, zone)
 
     def begin(self, key: Key, word: str, ended: Callable[[], None]) -> None:
         """Say `word` for its time, then do `ended`."""
@@ -83,6 +70,8 @@ def install(power: Power) -> None:
     original, update = group.set_desired_capacity, scaling.update_auto_scaling_group
     group.set_desired_capacity = lambda self, wanted: set_desired(power, original, self, wanted)
     scaling.update_auto_scaling_group = lambda self, name, **given: update_group(update, self, name, given)
+    for name in ("suspend_processes", "resume_processes"):
+        setattr(scaling, name, _of_a_group(getattr(scaling, name)))
     containers.install(power)
     metrics.install()
 
@@ -105,7 +94,7 @@ def stop_instances(power: Power, backend: Any, ids: list[str]) -> list[Any]:
         if instance._state.name not in ("running", "stopping", "stopped"):
             raise refuse("IncorrectInstanceState", f"The instance '{instance.id}' is not in a state from which it can be stopped")
         if instance.disable_api_stop is True:
-            raise refuse("OperationNotPermitted", f"The instance '{instance.id}' may not be stopped. Modify its 'disableApiStop'.")
+            raise refuse("OperationNotPermitted", f"The instance '{instance.id}' may not be stopped: see 'disableApiStop'.")
         if getattr(instance, "lifecycle", None) == "spot":
             raise refuse("UnsupportedOperation", f"You can't stop the Spot Instance '{instance.id}': its request is one-time")
     return [(one, _turn(power, backend, one, ("running",), "stopping", one.stop)) for one in found]
@@ -139,6 +128,18 @@ def _turn(power: Power, backend: Any, instance: Any, of: tuple[str, ...], word: 
 # ---- Auto Scaling ----------------------------------------------------------------------------------------------------
 
 
+def _of_a_group(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A call about one group, refused when it is not there: moto answers 500."""
+    from moto.autoscaling.exceptions import ValidationError
+
+    def call(backend: Any, name: str, *given: Any) -> Any:
+        if name not in backend.autoscaling_groups:
+            raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+        return original(backend, name, *given)
+
+    return call
+
+
 def update_group(original: Callable[..., Any], backend: Any, name: str, given: dict[str, Any]) -> Any:
     """UpdateAutoScalingGroup. Amazon refuses sizes that contradict each other; moto takes them."""
     from moto.autoscaling.exceptions import ValidationError
@@ -149,7 +150,7 @@ def update_group(original: Callable[..., Any], backend: Any, name: str, given: d
         most = group.max_size if given.get("max_size") is None else given["max_size"]
         wanted = given.get("desired_capacity")
         if least > most:
-            raise ValidationError("Max bound, 0, must be greater than or equal to min bound".replace("0", str(most)))
+            raise ValidationError(f"Max bound, {most}, must be greater than or equal to min bound, {least}")
         if wanted is not None and not least <= wanted <= most:
             raise ValidationError(f"Desired capacity:{wanted} must be between the specified min size:{least} and max size:{most}")
         _keep_launch(group, given)
@@ -169,8 +170,8 @@ def set_desired(power: Power, original: Callable[..., Any], group: Any, wanted: 
     least = group.min_size if wanted is None else wanted
     grows = least > len([one for one in before if one.lifecycle_state in ("InService", "Pending")])
     zone = group.availability_zones[0] if group.availability_zones else ""
-    idle = "Launch" in suspended or not power.room(group.region, str(group.instance_type), zone) if grows else "Terminate" in suspended
-    if idle:
+    short = not power.room(group.region, str(group.instance_type), zone)
+    if ("Launch" in suspended or short) if grows else "Terminate" in suspended:
         group.desired_capacity = least
         return
     original(group, wanted)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from include.lab import postgres
+from include.lab.aws.capacity import NoCapacity
 from include.lab.aws.lives import Key, Life, Lives
 from include.lab.aws.plane import Plane
 from include.values import utcnow
@@ -67,6 +68,11 @@ class Rds:
     pending: dict[Key, dict[str, str]] = field(default_factory=dict)
     source: Callable[[str, dict[str, str], bool], None] | None = None
     """How the instance that is being created gets its bytes: set by a restore around moto's `create_db_instance`."""
+
+    short: list[NoCapacity] = field(default_factory=list)
+    """What there is no capacity for."""
+    stopped_at: dict[Key, datetime] = field(default_factory=dict)
+    """When each stopped instance was stopped: seven days later it starts by itself."""
 
     beats: dict[str, tuple[str, str]] = field(default_factory=dict)
     """What applications do, by server: (database, statement)."""

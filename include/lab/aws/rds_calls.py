@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from include.lab.aws.capacity import room
 from include.lab.aws.rds import MASTER_NAMES_TAKEN, Base, Rds
+from include.values import utcnow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,15 +209,28 @@ def delete(rds: Rds, backend: Any, db_instance_identifier: str, **options: Any) 
     return instance
 
 
+RESTARTS_AFTER = timedelta(days=7)
+"""RDS User Guide, *Stopping an Amazon RDS DB instance temporarily*; shown as AutomaticRestartTime (API_DBInstance)."""
+
+
 def stop(rds: Rds, backend: Any, identifier: str, snapshot_id: str | None = None) -> Any:
-    """StopDBInstance: its endpoint refuses from now on."""
+    """StopDBInstance: its endpoint refuses from now on. Not of a replica, nor of what has replicas (same page)."""
     instance = backend.describe_db_instances(identifier)[0]
     if instance.status != "available":
         raise refuse("InvalidDBInstanceState", f"Instance {identifier} is not in available state.")
+    if instance.is_replica or instance.replicas:
+        raise refuse("InvalidDBInstanceState", f"Instance {identifier} is or has a read replica: it cannot be stopped.")
     if snapshot_id:
         backend.create_db_snapshot(identifier, snapshot_id)
+    rds.stopped_at[rds.key(instance)] = utcnow()
     rds.change(instance, "stopping", lambda plane, name: plane.stop(name), final="stopped")
     return instance
+
+
+def restarts_at(rds: Rds, instance: Any) -> datetime | None:
+    """When a stopped instance starts by itself."""
+    stopped = rds.stopped_at.get(rds.key(instance)) if instance.status in ("stopping", "stopped") else None
+    return stopped + RESTARTS_AFTER if stopped else None
 
 
 def start(rds: Rds, backend: Any, identifier: str) -> Any:
@@ -223,6 +238,9 @@ def start(rds: Rds, backend: Any, identifier: str) -> Any:
     instance = backend.describe_db_instances(identifier)[0]
     if instance.status != "stopped":
         raise refuse("InvalidDBInstanceState", f"Instance {identifier} is not stopped, it cannot be started.")
+    kind, zone = str(instance.db_instance_class), str(instance.availability_zone)
+    if not room(rds.short, backend.region_name, kind, zone):
+        raise refuse("InsufficientDBInstanceCapacity", f"{kind} isn't available in the Availability Zone {zone} now.")
     rds.change(instance, "starting", lambda plane, name: plane.start(name))
     return instance
 

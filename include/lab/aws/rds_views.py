@@ -59,6 +59,7 @@ def _properties(rds: Rds, models: Any) -> None:
     snapshot.status = property(partial(rds.word, kind="snapshot"), set_word)
     snapshot.percent_progress = property(lambda self: 100 if self.status == "available" else 40)
     instance.latest_restorable_time = property(rds.restorable_until)
+    instance.automatic_restart_time = property(partial(rds_calls.restarts_at, rds))
     instance.address = property(lambda self: "127.0.0.1")
     instance.endpoint = property(partial(_endpoint, rds))
     instance.pending_modified_values = property(lambda self: rds.pending.get(rds.key(self), {}))

@@ -22,13 +22,14 @@ def build(plane: Any) -> tuple[Any, Rds]:
     """The door with moto behind it, mended for this process."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    from include.lab.aws import rds_views
+    from include.lab.aws import power, rds_views
     from include.lab.aws.admin import Admin
     from include.lab.aws.door import Door
 
     rds = Rds(plane)
     rds.set_quota()
     rds_views.install(rds)
+    power.install(power.Power(rds))
     door = Door(DomainDispatcherApplication(create_backend_app), rds)
     door.admin = Admin(door)
     return door, rds

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from include.lab.google.backups import BackupRuns
+from include.lab.google.clusters import Clusters
+from include.lab.google.compute import Compute
 from include.lab.google.inside import Inside
+from include.lab.google.monitoring import Monitoring
 from include.lab.google.operations import Operations
 from include.lab.google.plane import GooglePlane
 from include.lab.google.sql import GROUP, CloudSql
@@ -16,8 +19,8 @@ from include.lab.managed import ManagedPlane, behind, serve_until_told
 
 NETWORK = 71
 """Servers are at 127.71.x.y."""
-APIS = (("sqladmin", "v1"), ("sqladmin", "v1beta4"))
-"""Compute, DNS, GKE and Monitoring join here with ``("compute", "v1")`` and so on, and a service that `join`s its methods."""
+APIS = (("sqladmin", "v1"), ("sqladmin", "v1beta4"), ("compute", "v1"), ("container", "v1"), ("monitoring", "v3"))
+"""DNS and others join here, with a service that `join`s its methods."""
 
 
 def google(folder: Path | None, *, pace: float = 0.3) -> GooglePlane:
@@ -27,7 +30,9 @@ def google(folder: Path | None, *, pace: float = 0.3) -> GooglePlane:
     runs = BackupRuns(sql)
     plane = GooglePlane(*APIS)
     plane.data = data
-    for service in (sql, runs, Inside(sql)):
+    compute, monitoring = Compute(pace), Monitoring()
+    clusters = Clusters(compute)
+    for service in (sql, runs, Inside(sql), compute, clusters, monitoring):
         plane.join(service.methods())
 
     def stall(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,6 +47,10 @@ def google(folder: Path | None, *, pace: float = 0.3) -> GooglePlane:
         "damage": runs.damage,
         "seed": runs.seed,
         "stall": stall,
+        "busy_clusters": clusters.busy,
+        "exhaust": compute.exhaust,
+        "machines": compute.seed,
+        "measure": monitoring.measure,
     }
     plane.commands |= behind(data)
     return plane

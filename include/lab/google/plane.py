@@ -123,7 +123,8 @@ class GooglePlane(ControlPlane):
         pieces = []
         for part in (one for one in parts if isinstance(one, Message)) if isinstance(parts, list) else ():
             answered = self.answer(_inner(part))
-            identifier = str(part["Content-ID"] or "").strip("<>")
+            # A long header comes in two lines.
+            identifier = " ".join(str(part["Content-ID"] or "").split()).strip("<>")
             pieces.append(
                 f"--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <response-{identifier}>\r\n\r\n"
                 f"HTTP/1.1 {answered.status} Answer\r\nContent-Type: application/json\r\n\r\n{json.dumps(answered.body)}\r\n"

@@ -3,7 +3,8 @@
 State rules that the schemas do not tell, and where they come from: an instance's name stays reserved for a week after its
 deletion (Cloud SQL, "Delete instances"); one operation at a time an instance (error ``operationInProgress``); deletion
 protection refuses ``delete`` (Cloud SQL, "Prevent deletion"); a clone at a point in time needs point-in-time recovery
-(Cloud SQL, "Perform point-in-time recovery"); a restore's ``restoreInstanceSettings`` only makes new instances (schema).
+(Cloud SQL, "Perform point-in-time recovery"); ``activationPolicy`` NEVER stops it, its state stays RUNNABLE
+("Start, stop, and restart instances"); a restore's ``restoreInstanceSettings`` only makes new instances (schema).
 That a clone carries its source's labels and protection with it is assumed: it is the harder case.
 """
 
@@ -157,12 +158,26 @@ class CloudSql:
 
     def patch(self, request: Request) -> dict[str, Any]:
         key = self.found(request)
+        policy = request.body.get("settings", {}).get("activationPolicy")
+        if policy == "NEVER" and self.instances[key]["instanceType"] == "READ_REPLICA_INSTANCE":
+            raise Refused(400, "Invalid request: a read replica cannot be stopped.", "invalid")
 
         def work() -> None:
+            self._power(key, policy)
             with self.lock:
                 _merge(self.instances[key], {name: value for name, value in request.body.items() if name == "settings"})
 
         return self.operations.start(*key, "UPDATE", work)
+
+    def _power(self, key: Key, policy: str | None) -> None:
+        """Stop or start the server behind an instance (Cloud SQL, "Start, stop, and restart instances")."""
+        server = self.server(key)
+        if policy is None or self.plane is None or server not in self.plane.servers:
+            return
+        if policy == "NEVER" and self.plane.running(server):
+            self.plane.stop(server)
+        elif policy == "ALWAYS" and not self.plane.running(server):
+            self.plane.start(server)
 
     def delete(self, request: Request) -> dict[str, Any]:
         key = self.found(request)
