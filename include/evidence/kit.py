@@ -17,6 +17,10 @@ KIT_FILE, RUNBOOK_TEXT, RUNBOOK_PAGE = "kit.json", "runbook.md", "runbook.html"
 EXPORTED = "cold-kit"
 """`NoteRecord.event` of an exported kit. `detail`: ``kit_id`` and ``files``, the SHA-256 by path. The chain seals it."""
 
+RECOVERED, COLD_DRILL = "recovered", "cold-drill"
+"""`NoteRecord.event` of a database that was brought back from a kit and is kept, and of a drill that did so and discarded it.
+`detail`: ``kit_id``, ``store``, ``domain``, ``denied`` and ``drill``, the whole record of the restore."""
+
 _KIT_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
 

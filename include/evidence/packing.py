@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from include import clouds
-from include.catalog.model import Datastore, Person, Platform, Service
+from include.catalog.model import Datastore, Person, Platform, Service, Tenant
 from include.catalog.order import critical_path, restore_order
 from include.catalog.source import variables_in
 from include.evidence.kit import Contact, Kit, KitConnection, KitDatastore, KitService, KitStore, new_kit_id
@@ -108,15 +108,17 @@ def _service(
         rto_target=tier.rto,
         ready_after=ready,
         decides=tuple(owners),
-        told=(
-            *owners,
-            *people_of(platform, service.contacts, "contact"),
-            *(Contact(name=one.name, email=mail, role="tenant") for one in tenants for mail in one.contacts),
-        ),
+        told=(*owners, *people_of(platform, service.contacts, "contact"), *_tenants(tenants)),
         hostnames=tuple(one.hostname for one in service.traffic),
         regulated=tuple(one.name for one in catalog.regulated(service)),
         datastores=datastores,
     )
+
+
+def _tenants(tenants: Iterable[Tenant]) -> Iterator[Contact]:
+    for tenant in tenants:
+        for mail in tenant.contacts:
+            yield Contact(name=tenant.name, email=mail, role="tenant")
 
 
 def _datastore(

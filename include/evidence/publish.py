@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.connections import Connections, from_environment
+from include.evidence.kit import COLD_DRILL, EXPORTED
 from include.evidence.readiness import Evidence, readiness
 from include.evidence.readiness_model import Canary, Readiness, Seal, TrendPoint, Uncatalogued
 from include.evidence.record import DrillRecord, NoteRecord, Record, VerificationRecord
@@ -29,6 +30,8 @@ HELD = "drill-held"
 UNCATALOGUED = "uncatalogued-database"
 """`NoteRecord.event` of a database that is there and that no catalog entry names; written every night that sees it."""
 _NEWS = timedelta(days=60)
+_COLD = timedelta(days=400)
+"""How far back cold drills are shown. One that is older proves nothing."""
 _TWO_NIGHTS = timedelta(days=2)
 NEWEST_LINKS = 48
 """How many links of the chain every report looks at: two days of hourly sealing. `drillyard evidence verify` looks at all."""
@@ -100,6 +103,8 @@ def from_ledger(ledger: Ledger, now: datetime) -> Evidence:
         docs=_docs(drills.values()),
         canaries=_canaries(ledger.canaries(now - _NEWS)),
         uncatalogued=_uncatalogued(ledger.notes(event=UNCATALOGUED, since=now - _TWO_NIGHTS)),
+        cold=_cold(ledger.notes(event=COLD_DRILL, since=now - _COLD)),
+        kit=_last(ledger.notes(event=EXPORTED, since=now - _NEWS)),
     )
 
 
@@ -136,6 +141,8 @@ def from_records(records: Iterable[Record], now: datetime) -> Evidence:
         docs=_docs(drills.values()),
         canaries=_canaries([one for one in canaries if one.written_at >= now - _NEWS]),
         uncatalogued=_uncatalogued(strays),
+        cold=_cold(note for note in notes if note.event == COLD_DRILL and note.written_at >= now - _COLD),
+        kit=_last([note for note in notes if note.event == EXPORTED and note.written_at >= now - _NEWS]),
     )
 
 
@@ -199,6 +206,15 @@ def _uncatalogued(notes: Iterable[NoteRecord]) -> tuple[Uncatalogued, ...]:
         stray = Uncatalogued(database=note.subject, cloud=cloud, region=region, seen_at=note.written_at)
         found[cloud, region, note.subject] = stray
     return tuple(one for _, one in sorted(found.items()))
+
+
+def _cold(notes: Iterable[NoteRecord]) -> dict[tuple[str, str], NoteRecord]:
+    """The newest of each datastore from each store."""
+    return {(one.subject, str(one.detail.get("store"))): one for one in sorted(notes, key=lambda note: note.written_at)}
+
+
+def _last(notes: Sequence[NoteRecord]) -> NoteRecord | None:
+    return max(notes, key=lambda note: note.written_at, default=None)
 
 
 def _trend_point(record: DrillRecord) -> TrendPoint:

@@ -13,8 +13,10 @@ from include.evidence.readiness_model import (
     SHOWN_FIRST,
     WORST_FIRST,
     Canary,
+    ColdLine,
     DatastoreReadiness,
     DrillLine,
+    KitLine,
     PhaseLine,
     Readiness,
     Seal,
@@ -26,7 +28,7 @@ from include.evidence.readiness_model import (
     Uncatalogued,
     VerificationLine,
 )
-from include.evidence.record import DrillRecord, VerificationRecord
+from include.evidence.record import DrillRecord, NoteRecord, VerificationRecord
 from include.recovery.model import Check, Outcome, Verdict
 from include.values import format_duration
 
@@ -55,6 +57,10 @@ class Evidence:
     canaries: Sequence[Canary] = ()
     """The newest of each cloud and region."""
     uncatalogued: Sequence[Uncatalogued] = ()
+    cold: Mapping[tuple[str, str], NoteRecord] = field(default_factory=dict)
+    """The newest cold drill of each datastore id from each store."""
+    kit: NoteRecord | None = None
+    """Of the newest exported kit."""
 
 
 def readiness(
@@ -83,6 +89,7 @@ def readiness(
         canaries=tuple(evidence.canaries),
         uncatalogued=tuple(evidence.uncatalogued),
         seal=seal,
+        kit=_kit_line(evidence.kit) if evidence.kit else None,
         doubles=tuple(sorted(doubles)),
         catalog_problems=tuple(str(problem) for problem in loaded.errors),
         tiers=tuple(_tier(name, catalog.platform.tiers[name], services) for name in tiers),
@@ -156,6 +163,7 @@ def _datastore(service: Service, datastore: Datastore, tier: Tier, evidence: Evi
         drill=_drill_line(shown, evidence.docs.get(shown.drill_id)) if shown else None,
         verification=_verification_line(night) if night else None,
         doubles=tuple(sorted({*(shown.doubles if shown else ()), *(night.doubles if night else ())})),
+        cold=tuple(_cold_line(note, tier) for (key, _), note in sorted(evidence.cold.items()) if key == subject),
         trend=tuple(evidence.trend.get(subject, ())),
     )
 
@@ -252,6 +260,28 @@ def _drill_line(drill: DrillRecord, docs: str | None) -> DrillLine:
         currency=drill.forecast.currency,
         kept=drill.kept,
         docs=docs,
+    )
+
+
+def _cold_line(note: NoteRecord, tier: Tier) -> ColdLine:
+    detail = note.detail
+    return ColdLine(
+        store=str(detail.get("store", "?")),
+        at=note.written_at,
+        verdict=str(detail.get("verdict", "unknown")),
+        rto_seconds=detail.get("rto_seconds"),
+        summary=str(detail.get("summary", "")),
+        evidence_id=note.record_id,
+        expires_at=note.written_at + tier.cold_drill_every,
+    )
+
+
+def _kit_line(note: NoteRecord) -> KitLine:
+    return KitLine(
+        kit_id=str(note.detail.get("kit_id", "?")),
+        written_at=note.written_at,
+        problems=tuple(map(str, note.detail.get("problems", ()))),
+        evidence_id=note.record_id,
     )
 
 

@@ -74,6 +74,28 @@ class TrendPoint(Frozen):
     rpo_seconds: float | None = None
 
 
+class ColdLine(Frozen):
+    """The newest time that a datastore was brought back from one store's cold kit, with everything else denied."""
+
+    store: str
+    at: Instant
+    verdict: str
+    rto_seconds: float | None
+    summary: str
+    evidence_id: str
+    expires_at: Instant
+    """When the next one from any store is due by the tier's `cold_drill_every`."""
+
+
+class KitLine(Frozen):
+    """The newest cold kit."""
+
+    kit_id: str
+    written_at: Instant
+    problems: tuple[str, ...]
+    evidence_id: str
+
+
 class DatastoreReadiness(Frozen):
     """One datastore against its service's targets."""
 
@@ -100,6 +122,8 @@ class DatastoreReadiness(Frozen):
     drill: DrillLine | None
     verification: VerificationLine | None
     doubles: tuple[str, ...]
+    cold: tuple[ColdLine, ...] = ()
+    """By store. Empty: it was never brought back from a kit."""
     trend: tuple[TrendPoint, ...]
 
 
@@ -197,6 +221,8 @@ class Readiness(Frozen):
     """The newest of each region. None at all: nobody knows that the verifier finds bad backups."""
     uncatalogued: tuple[Uncatalogued, ...]
     seal: Seal | None
+    kit: KitLine | None = None
+    """None: no kit was ever exported, so nothing can be brought back once Airflow and the ledger are gone."""
     doubles: tuple[str, ...]
     """What in the shown evidence was a double and not the real thing."""
     catalog_problems: tuple[str, ...] = Field(default=())

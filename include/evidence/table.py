@@ -55,12 +55,24 @@ def headlines(report: Readiness, now: datetime) -> list[str]:
         head = f", head {report.seal.head}" if report.seal.head else ""
         lines.append(f"seal: {report.seal.word}{head}; {report.seal.checked}")
         lines += [f"  {finding}" for finding in report.seal.findings]
+    lines.append(_kit(report, now))
     if report.doubles:
         lines.append(f"doubles, not the real thing: {', '.join(report.doubles)}")
     for tier in report.tiers:
         states = Counter(tier.states)
         lines.append(f"{tier.tier}: " + ", ".join(f"{states[state]} {state}" for state in SHOWN_FIRST if states[state]))
     return lines
+
+
+def _kit(report: Readiness, now: datetime) -> str:
+    """How old the cold kit is, and how much was brought back from one in time."""
+    if report.kit is None:
+        return "cold kit: none, so nothing can be brought back once Airflow and the ledger are gone"
+    stores = [one for service in report.services for one in service.datastores]
+    back = sum(any(line.verdict == "passed" and line.expires_at > now for line in one.cold) for one in stores)
+    lacking = f", {len(report.kit.problems)} problems" if report.kit.problems else ""
+    age = brief((now - report.kit.written_at).total_seconds())
+    return f"cold kit: {age} old{lacking}; {back} of {len(stores)} databases were brought back from one in time"
 
 
 def _cells(service: ServiceReadiness, one: DatastoreReadiness, now: datetime) -> tuple[str, ...]:

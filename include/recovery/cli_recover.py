@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the root command."""
     app.command()(recover)
     app.command()(runbook)
+    app.command("cold-drill")(cold_drill)
 
 
 def recover(
@@ -93,6 +94,25 @@ def recover(
         if not dry_run:
             typer.echo(f"records: {source} and {into / 'evidence'}; `drillyard ledger rebuild` makes them known later")
     raise typer.Exit(0 if whole else 1)
+
+
+def cold_drill(
+    services: Annotated[list[str] | None, typer.Argument(help="Services, or all. Default: what is due.")] = None,
+) -> None:
+    """Bring services back from a cold kit as a drill, kept from Airflow, the ledger, the network and every other domain.
+
+    Exit status: 0 all came back; 1 one did not.
+    """
+    from include.recovery import cold_drills
+
+    failed = 0
+    with plain_errors():
+        for item in cold_drills.planned(from_environment, services or (), utcnow()):
+            outcome = cold_drills.run_planned(item, from_environment)
+            took = f" in {outcome.seconds:.1f} s" if outcome.seconds is not None else ""
+            typer.echo(f"{item.label}: {'came back' + took if outcome.passed else 'NOT BACK'}: {outcome.summary}")
+            failed += not outcome.passed
+    raise typer.Exit(1 if failed else 0)
 
 
 def runbook(

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from include import clouds
 from include.connections import ConnectionInfo
+from include.evidence.kit import COLD_DRILL
 from include.evidence.naming import new_record_id
 from include.evidence.packing import domain_of, named_connections
 from include.evidence.record import NoteRecord
 from include.evidence.store import RECORD, LocalStore
 from include.recovery.cold_process import Order
-from include.recovery.recover import COLD_DRILL
 from include.settings import PROJECT
 from include.values import Frozen, Instant, utcnow
 
@@ -105,6 +105,36 @@ def newest(notes: Iterable[NoteRecord]) -> dict[tuple[str, str], datetime]:
         if note.event == COLD_DRILL and note.detail.get("verdict") == "passed" and found.get(key, _NEVER) < note.written_at:
             found[key] = note.written_at
     return found
+
+
+def planned(connections: Connections, services: Iterable[str], now: datetime) -> list[ColdItem]:
+    """What is due now, or the named services (``all``: every one). Raises LookupError for a name that is not in the catalog."""
+    loaded, ledger, _ = _opened(connections)
+    names = list(services)
+    if names == ["all"]:
+        names = sorted(loaded.catalog.services)
+    unknown = [name for name in names if name not in loaded.catalog.services]
+    if unknown:
+        raise LookupError(
+            f"no service {', '.join(unknown)} in the catalog; it knows {', '.join(sorted(loaded.catalog.services))}"
+        )
+    return due(loaded, ledger.notes(event=COLD_DRILL, since=now - HISTORY), now, only=names or None)
+
+
+def run_planned(item: ColdItem, connections: Connections) -> ColdOutcome:
+    """`run` with the platform that is set."""
+    return run(item, *_opened(connections), connections)
+
+
+def _opened(connections: Connections) -> tuple[Loaded, Ledger, Stores]:
+    from include.catalog.load import load
+    from include.evidence.stores import open_stores
+    from include.ledger import open_ledger
+    from include.recovery.desk import ledger_url
+    from include.settings import platform_dir
+
+    loaded = load(platform_dir())
+    return loaded, open_ledger(ledger_url(connections)), open_stores(loaded.catalog.platform.evidence, connections)
 
 
 def run(item: ColdItem, loaded: Loaded, ledger: Ledger, stores: Stores, connections: Connections) -> ColdOutcome:

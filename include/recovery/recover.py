@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from include.evidence.kit import COLD_DRILL, RECOVERED
 from include.evidence.naming import RECORDS, new_record_id
 from include.evidence.record import DrillRecord, LeaseRecord, NoteRecord
 from include.evidence.runbook import expected, needed
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from include.recovery.desk import Desk
     from include.recovery.model import Access
 
-RECOVERED, COLD_DRILL = "recovered", "cold-drill"
-"""`NoteRecord.event` of a database that was brought back from a kit and is kept, and of a drill that did so and discarded it.
-`detail`: ``kit_id``, ``store``, ``domain``, ``denied`` and ``drill``, the whole record of the restore."""
 _PROVES = ("harmless", "database", "business")
 """Layers that decide whether a recovered database may be used. Targets were missed before anybody began."""
 

@@ -208,6 +208,43 @@ def seal() -> int:
 
 
 @task
+def plan_cold_drills() -> list[dict[str, Any]]:
+    """What is due to be brought back from a cold kit, or was asked for, each with the store whose turn it is."""
+    from drillyard.clients import connection
+    from include.recovery import cold_drills as drills
+
+    params, _, at = _requested()
+    return [item.model_dump(mode="json") for item in drills.planned(connection, params.get("services") or (), at)]
+
+
+def cold_drills(planned: Any, sealed: Any) -> Any:
+    """recover_cold → cold_verdict for each planned service, one at a time; the verdicts stay leaves."""
+    recovered: Any = recover_cold.expand(item=planned)
+    recovered >> sealed
+    return cold_verdict.expand(outcome=recovered)
+
+
+@task(map_index_template="{{ label }}", retries=0, max_active_tis_per_dagrun=1)
+def recover_cold(item: dict[str, Any]) -> dict[str, Any]:
+    """Bring one service back from one store's kit, in a process that is kept from all that a fire would take; discard it."""
+    from drillyard.clients import connection
+    from include.recovery import cold_drills as drills
+
+    planned = drills.ColdItem.model_validate(item)
+    get_current_context()["label"] = planned.label  # type: ignore[typeddict-unknown-key]
+    return drills.run_planned(planned, connection).model_dump(mode="json")
+
+
+@task(map_index_template="{{ label }}", retries=0)
+def cold_verdict(outcome: dict[str, Any]) -> None:
+    """Fail when a service did not come back from the kit, naming it, the store and why."""
+    label = f"{outcome['service']} from {outcome['store']}"
+    get_current_context()["label"] = label  # type: ignore[typeddict-unknown-key]
+    if not outcome["passed"]:
+        raise AirflowFailException(f"{label}: {outcome['summary']}")
+
+
+@task
 def platform_clouds() -> list[str]:
     """The clouds that the platform declares."""
     from include.recovery.requests import clouds_in_use

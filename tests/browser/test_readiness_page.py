@@ -12,7 +12,7 @@ import pytest
 
 from include.evidence.page import page as render
 from include.evidence.readiness import readiness
-from include.evidence.readiness_model import Readiness, Seal, Uncatalogued
+from include.evidence.readiness_model import KitLine, Readiness, Seal, Uncatalogued
 from include.recovery.model import Check, Outcome
 from tests.unit.evidence_samples import a_drill
 from tests.unit.readiness_samples import DAY, NOW, STOP, a_canary, a_loaded, a_platform, a_service, proven
@@ -33,7 +33,8 @@ def small(**changed: object) -> Readiness:
     """Two services, proven a day ago."""
     services = [a_service("orders"), a_service("prices", "tier-2", owner="finance-systems")]
     report = readiness(a_loaded(*services), replace(proven(*services), canaries=[a_canary()]), None, NOW)
-    return report.model_copy(update=changed)
+    kit = KitLine(kit_id="20260101T000000.000000Z", written_at=NOW - timedelta(hours=1), problems=(), evidence_id="kit")
+    return report.model_copy(update={"kit": kit, **changed})
 
 
 def column(page: Page, number: int) -> list[str]:
@@ -215,10 +216,14 @@ def test_stop_seal_canary_and_doubles_are_said_plainly(visit: Visit) -> None:
         assert part in text
     assert "doubles and not the real thing: RDS control plane" in text
     assert "No canary" in visit(render(small(canaries=()))).locator("#banners").inner_text()
+    assert "No cold kit" in visit(render(small(kit=None))).locator("#banners").inner_text()
+    lacking = small().kit.model_copy(update={"problems": ("orders/main: no recovery point is known",)})  # type: ignore[union-attr]
+    assert "orders/main: no recovery point" in visit(render(small(kit=lacking))).locator("#banners").inner_text()
     page = visit(render(small()))
     assert page.locator("#banners").inner_text() == ""
     page.clock.fast_forward((2 * DAY).total_seconds() * 1000)
     assert "canary is old" in page.locator("#banners").inner_text()
+    assert "cold kit is old" in page.locator("#banners").inner_text()
 
 
 def test_what_a_database_says_is_never_run_as_html(visit: Visit) -> None:

@@ -5,10 +5,18 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize(("dag_id", "judge"), [("drill_restores", "verdict"), ("verify_backups", "night")])
+@pytest.mark.parametrize(
+    ("dag_id", "judge"),
+    [
+        ("drill_restores", "verdict"),
+        ("verify_backups", "night"),
+        ("verify_backups", "kit_verdict"),
+        ("recover_cold", "cold_verdict"),
+    ],
+)
 def test_verdicts_are_leaves(dagbag: Any, dag_id: str, judge: str) -> None:
     leaves = {task.task_id for task in dagbag.dags[dag_id].leaves}
-    judges = {task for task in dagbag.dags[dag_id].task_ids if task.endswith(f".{judge}")}
+    judges = {task for task in dagbag.dags[dag_id].task_ids if task.split(".")[-1] == judge}
     assert judges and judges <= leaves
 
 

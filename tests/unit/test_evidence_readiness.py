@@ -10,9 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.evidence.kit import COLD_DRILL, EXPORTED
+from include.evidence.naming import new_record_id
+from include.evidence.publish import from_records
 from include.evidence.readiness import Evidence, readiness
 from include.evidence.readiness_model import SHOWN_FIRST, DatastoreReadiness, ServiceReadiness, TrendPoint
-from include.evidence.record import DrillRecord
+from include.evidence.record import DrillRecord, NoteRecord
+from include.evidence.table import headlines
 from tests.unit.evidence_samples import a_drill, a_verification
 from tests.unit.readiness_samples import DAY, NOW, STOP, TIERS, a_loaded, a_platform, a_service, proven
 
@@ -248,3 +252,44 @@ def test_green_always_has_a_recent_measured_proof_and_never_lasts(
 def test_trend_is_passed_on() -> None:
     points = (TrendPoint(at=NOW - DAY, verdict="passed", rto_seconds=3.0),)
     assert one(replace(proven(ORDERS), trend={"orders/main": points})).trend == points
+
+
+def test_the_newest_cold_drill_of_each_store_and_the_kit_are_shown_from_records_alone() -> None:
+    """A cold drill neither proves nor disproves the ordinary restore."""
+    services = [a_service("orders")]
+    at = NOW - DAY
+    ordinary = a_drill("orders", "main", at)
+    notes = [
+        NoteRecord(
+            record_id=new_record_id(f"note-{COLD_DRILL}", f"orders.main-{number}", when),
+            written_at=when,
+            event=COLD_DRILL,
+            by="schedule",
+            subject="orders/main",
+            detail={"store": store, "verdict": verdict, "summary": verdict, "rto_seconds": 4.5},
+        )
+        for number, (store, verdict, when) in enumerate(
+            [("south", "passed", at - DAY), ("south", "failed", at), ("north", "passed", at)]
+        )
+    ]
+    kit = NoteRecord(
+        record_id=new_record_id("note", EXPORTED, at),
+        written_at=at,
+        event=EXPORTED,
+        by="drillyard",
+        subject="platform",
+        detail={"kit_id": "20260101T000000.000000Z", "problems": ["x: none"]},
+    )
+    records = [ordinary, *notes, kit, a_verification("orders", "main", at)]
+    report = readiness(a_loaded(*services), from_records(records, NOW), None, NOW)
+    (line,) = report.services[0].datastores
+    assert [(one.store, one.verdict, one.rto_seconds) for one in line.cold] == [
+        ("north", "passed", 4.5),
+        ("south", "failed", 4.5),
+    ]
+    assert line.cold[0].expires_at == at + 28 * DAY
+    assert report.kit is not None and report.kit.problems == ("x: none",)
+    assert line.verdict == "passed" and line.proven_at == ordinary.decided_at
+    said = "\n".join(headlines(report, NOW))
+    assert "cold kit: 1d old, 1 problems; 1 of 1 databases were brought back from one in time" in said
+    assert "cold kit: none" in "\n".join(headlines(report.model_copy(update={"kit": None}), NOW))

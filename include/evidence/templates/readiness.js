@@ -63,6 +63,11 @@
       else if (days >= 2) say("warn", "◷ The canary is old.", `In ${where} the last one ran at ${when(canary.written_at)}.`);
     }
     if (report.uncatalogued.length) say("bad", "✘ Not in the catalog.", "These databases are there, and nobody proves that they can be restored; <code>drillyard catalog discover</code> drafts their entries.", report.uncatalogued.map((one) => `${one.database} (${one.cloud} ${one.region}), seen ${when(one.seen_at)}`));
+    if (!report.kit) say("warn", "? No cold kit.", "Nothing can be brought back once Airflow and the ledger are gone; <code>drillyard evidence export-kit</code> writes one.");
+    else {
+      if (now - Date.parse(report.kit.written_at) >= 2 * 86400e3) say("warn", "◷ The cold kit is old.", `The last one was exported at ${when(report.kit.written_at)}.`);
+      if (report.kit.problems.length) say("warn", "? The cold kit is not whole.", "With it these cannot be brought back:", report.kit.problems);
+    }
     if (report.seal) {
       const text = {BROKEN: ["bad", "✘ The evidence is not as it was sealed.", "Run <code>drillyard evidence verify</code> and keep the stores as they are."], UNTRUSTED: ["warn", "? UNTRUSTED seal.", `The evidence is whole, but sealed by a key that is not among the trusted ones (${esc(report.seal.keys.join(", "))}), such as the lab's.`], NONE: ["warn", "? Not sealed.", "No link of the chain was found."]}[report.seal.word];
       if (text) say(...text, report.seal.word === "BROKEN" ? report.seal.findings : []);
@@ -161,6 +166,7 @@
         + fact("Recovery point", d.recovery_point ? `${esc(d.recovery_point)}, taken ${when(d.recovery_point_taken_at)}` : "none") + fact("Cost (forecast)", `${esc(d.cost ?? "–")} (${esc(d.forecast_cost)}) ${esc(d.currency)}`)
         + fact("Kept", esc(d.kept)) + fact("Evidence", `<code>${esc(d.evidence_id)}</code>`) : "")
       + (v ? fact("Verified", `${mark(v.verdict)} ${when(v.written_at)}; expires ${when(one.verification_expires_at)}`) + fact("Verification's evidence", `<code>${esc(v.evidence_id)}</code>`) : fact("Verified", "never"))
+      + fact("From the cold kit", one.cold.length ? one.cold.map((c) => `${mark(c.verdict)} ${esc(c.store)}, ${when(c.at)}${c.rto_seconds === null ? "" : `, ${brief(c.rto_seconds)}`}${Date.parse(c.expires_at) < now ? " (due again)" : ""}${c.verdict === "passed" ? "" : `<br>${esc(c.summary)}`}`).join("<br>") : "never brought back from one")
       + (one.doubles.length ? fact("Doubles", esc(one.doubles.join(", "))) : "");
     return `<div class="datastore"><h3>${esc(one.datastore)} <span class="soft">${esc(one.cloud)} · ${esc(one.region)}</span> ${mark(one.now)}</h3>`
       + (one.reasonsNow.length ? `<ul class="why">${one.reasonsNow.map((r) => `<li>${esc(r)}</li>`).join("")}</ul>` : "") + `<dl>${facts}</dl>`
