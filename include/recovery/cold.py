@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from include import clouds
-from include.catalog.model import Datastore, Platform, Validation
+from include.catalog.model import Datastore, Validation
 from include.evidence.packing import domains, region_in
 from include.recovery.contracts import Unsupported
 from include.recovery.model import Forecast, PlanItem, RecoveryPoint, Request, Survey, Target
 from include.recovery.naming import COLD
-from include.recovery.targets import NoPoint, choose_point
+from include.recovery.targets import choose_point
 from include.values import Frozen, digest, utcnow
 
 if TYPE_CHECKING:
@@ -223,14 +223,3 @@ def forecast_of(known: KitDatastore, service: KitService) -> Forecast:
 def chosen(place: Place, target: Target) -> RecoveryPoint:
     """The point that will be restored. Raises NoPoint, with what is there."""
     return choose_point(place.points, target)
-
-
-def stores_of(platform: Platform, url: str) -> tuple[str, str]:
-    """Name and failure domain of a store by its URL; the URL and nothing for one that the platform does not name."""
-    for one in platform.evidence:
-        if one.url.rstrip("/") == url.rstrip("/"):
-            return one.name, one.failure_domain
-    return url, ""
-
-
-__all__ = ["NoPoint", "NothingLeft", "Place", "Reading", "chosen", "cold_desk", "plan_item", "unpacked"]

@@ -22,6 +22,7 @@ from include.evidence.packing import domain_of, named_connections
 from include.evidence.record import NoteRecord
 from include.evidence.store import RECORD, LocalStore
 from include.recovery.cold_process import Order
+from include.recovery.stops import opened
 from include.settings import PROJECT
 from include.values import Frozen, Instant, utcnow
 
@@ -109,7 +110,7 @@ def newest(notes: Iterable[NoteRecord]) -> dict[tuple[str, str], datetime]:
 
 def planned(connections: Connections, services: Iterable[str], now: datetime) -> list[ColdItem]:
     """What is due now, or the named services (``all``: every one). Raises LookupError for a name that is not in the catalog."""
-    loaded, ledger, _ = _opened(connections)
+    loaded, ledger, _ = opened(connections)
     names = list(services)
     if names == ["all"]:
         names = sorted(loaded.catalog.services)
@@ -123,18 +124,7 @@ def planned(connections: Connections, services: Iterable[str], now: datetime) ->
 
 def run_planned(item: ColdItem, connections: Connections) -> ColdOutcome:
     """`run` with the platform that is set."""
-    return run(item, *_opened(connections), connections)
-
-
-def _opened(connections: Connections) -> tuple[Loaded, Ledger, Stores]:
-    from include.catalog.load import load
-    from include.evidence.stores import open_stores
-    from include.ledger import open_ledger
-    from include.recovery.desk import ledger_url
-    from include.settings import platform_dir
-
-    loaded = load(platform_dir())
-    return loaded, open_ledger(ledger_url(connections)), open_stores(loaded.catalog.platform.evidence, connections)
+    return run(item, *opened(connections), connections)
 
 
 def run(item: ColdItem, loaded: Loaded, ledger: Ledger, stores: Stores, connections: Connections) -> ColdOutcome:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from include.ledger import Ledger
 
 
-def _opened(connections: Connections) -> tuple[Loaded, Ledger, Stores]:
+def opened(connections: Connections) -> tuple[Loaded, Ledger, Stores]:
+    """The platform that is set: its catalog, its ledger and its evidence stores."""
     from include.catalog.load import load
     from include.evidence.stores import open_stores
     from include.ledger import open_ledger
@@ -29,7 +30,7 @@ def set_stop(connections: Connections, action: str, by: str, reason: str) -> str
     """``stop`` or ``resume`` everything; returns what holds now, in words. Raises ValueError for another action."""
     from include.ledger.acts import resume_everything, stop_everything
 
-    _, ledger, stores = _opened(connections)
+    _, ledger, stores = opened(connections)
     if action == "stop":
         held = stop_everything(ledger, stores, by, reason, utcnow())
         return f"stopped by {held.by} at {held.at.isoformat()}: {held.reason}; running drills end safely, no new one begins"
@@ -46,7 +47,7 @@ def set_adoption(connections: Connections, action: str, lease_id: str, person: s
     """
     from include.ledger.acts import adopt, release
 
-    loaded, ledger, stores = _opened(connections)
+    loaded, ledger, stores = opened(connections)
     now = utcnow()
     if action == "release":
         given = release(ledger, stores, lease_id, person, reason, now)

@@ -37,9 +37,11 @@ def elsewhere(datastore: Datastore, region: str, domain: str) -> Datastore:
     """The instance as its copies in another region know it. Raises Unsupported when the catalog names no copy there."""
     from include.recovery.contracts import Unsupported
 
-    if region not in {copy.region for copy in getattr(datastore, "copies", ())}:
+    copy = next((one for one in getattr(datastore, "copies", ()) if one.region == region), None)
+    if copy is None:
         raise Unsupported(f"the catalog names no copy of {datastore.name}'s backups in {region} ({domain})")
-    return datastore.model_copy(update={"region": region, "copies": []})
+    keeps = {"connection": copy.connection} if copy.connection else {}
+    return datastore.model_copy(update={"region": region, "copies": [], **keeps})
 
 
 def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:

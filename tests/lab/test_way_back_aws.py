@@ -1,0 +1,70 @@
+"""The way back on RDS: the home region's control plane refuses every connection, and the copy in the other region is restored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aws_account import COPY, HOME, ID, SECRET, AwsAccount, aws, datastore, desk
+
+from include.catalog.loaded import Loaded
+from include.evidence.kit import Kit
+from include.evidence.packing import Seen, pack
+from include.evidence.store import LocalStore
+from include.evidence.stores import Stores
+from include.recovery import recover
+from include.recovery.model import Request, Verdict
+from include.values import utcnow
+
+__all__ = ["aws"]
+
+
+@pytest.fixture
+def known(aws: AwsAccount, tmp_path: Path) -> tuple[Loaded, Kit]:
+    """The catalog, and the kit that the night before left."""
+    loaded = desk(aws, tmp_path).loaded
+    loaded = replace(loaded, catalog=replace(loaded.catalog, settings={"aws": aws.settings()}))
+    survey, now = aws.source().survey({ID: datastore()}, utcnow()), utcnow()
+    return loaded, pack(loaded, {}, {}, {ID: Seen(points=survey.points[ID], at=now)}, {}, now)
+
+
+@pytest.fixture
+def burning(aws: AwsAccount, known: object) -> Iterator[None]:
+    """Nobody answers in the home region."""
+    del known
+    aws.lab.fault("refused", region=HOME, count=None)
+    try:
+        yield
+    finally:
+        aws.lab.clear_faults()
+
+
+@pytest.mark.usefixtures("burning")
+@pytest.mark.parametrize("lost", [(HOME,), ()])
+def test_a_region_burns_and_the_copy_in_the_other_is_restored_there(
+    aws: AwsAccount, known: tuple[Loaded, Kit], tmp_path: Path, lost: tuple[str, ...]
+) -> None:
+    loaded, kit = known
+    assert kit.problems == ()
+    said: list[str] = []
+    job = recover.Recovery(
+        kit=kit,
+        store="one",
+        loaded=loaded,
+        stores=Stores([LocalStore("one", tmp_path / "left")]),
+        connections=aws.connections,
+        secret=SECRET,
+        request=Request(reason="fire"),
+        lost=lost,
+        discard=True,
+        say=said.append,
+    )
+    (done,) = recover.recover(job, kit.services)
+    assert done.usable and done.verdict is Verdict.PASSED, "\n".join(said)
+    assert any(f"from {COPY}" in line for line in said)
+    (note,) = [one for one in job.stores.stores[0].records() if one.kind == "note"]
+    assert note.detail["domain"] == COPY and note.detail["drill"]["region"] == COPY
+    aws.lab.clear_faults()
+    assert aws.gone()
