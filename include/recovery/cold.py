@@ -209,7 +209,6 @@ def plan_item(
         rto=service.rto_target,
         planned_at=now,
         catalog_revision=kit.catalog_revision,
-        patience=PATIENCE,
     )
 
 

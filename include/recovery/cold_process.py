@@ -33,7 +33,6 @@ class Order(Frozen):
     trusted_keys: tuple[str, ...]
     secret: str
     reason: str
-    keep_seconds: int = 7200
 
 
 def main() -> int:
@@ -73,7 +72,7 @@ def work(order: Order, denied: list[str]) -> list[Any]:
     from include.recovery import recover as steps
     from include.recovery.cold import unpacked
     from include.recovery.model import Request
-    from include.values import parse_duration, utcnow
+    from include.values import utcnow
 
     store = open_store(order.store, order.store_name, options=order.store_options)
     shelved = fetch(store, utcnow(), order.trusted_keys)
@@ -86,7 +85,7 @@ def work(order: Order, denied: list[str]) -> list[Any]:
             stores=Stores([store, open_store(order.here, "here")]),
             connections=from_environment,
             secret=order.secret,
-            request=Request(reason=order.reason, keep=parse_duration(f"{order.keep_seconds}s")),
+            request=Request(reason=order.reason),
             lost=order.lost,
             discard=True,
             denied=(*denied, *(f"failure domain {domain}" for domain in order.lost)),

@@ -146,7 +146,10 @@ def one(job: Recovery, service: KitService, known: KitDatastore) -> Recovered:
         )
     place, notes = cold.Reading(job.loaded, job.connections, job.lost).best(service, known, utcnow())
     point = cold.chosen(place, job.target)
-    item = cold.plan_item(job.kit, service, known, place, job.target, job.request, job.salt)
+    # A rehearsal keeps nothing, and is given up when it takes too long.
+    request = job.request.model_copy(update={"keep": timedelta(0)}) if job.discard else job.request
+    item = cold.plan_item(job.kit, service, known, place, job.target, request, job.salt)
+    item = item if job.discard else item.model_copy(update={"patience": cold.PATIENCE})
     job.say(f"{item.label}: {'; '.join(notes)}")
     job.say(f"{item.label}: restoring {point.kind} {point.id} from {place.domain}")
     earlier = earlier_lease(job.stores.stores, item.drill_id, job.kit.written_at, utcnow())

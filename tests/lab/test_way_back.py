@@ -39,7 +39,8 @@ from include.settings import PROJECT, platform_dir
 from include.values import utcnow
 
 PERSON = "ines-holm"
-SERVICES = sorted(path.stem for path in (PROJECT / "include/platforms/example/services").glob("*.yaml") if "." not in path.stem)
+SERVICES = sorted({database.service for server in fleet.SERVERS for database in server.databases})
+"""Those that run on servers of our own."""
 SURVIVOR = {"dc-north": "south", "dc-south": "north"}
 
 
@@ -49,7 +50,8 @@ def kitted() -> Iterator[LabState]:
     with running_lab() as lab, in_environment(lab):
         migrate(open_ledger(url_from_environment()).url)
         exported = kits.export_all(from_environment)
-        assert exported.failures == {} and exported.problems == ()
+        assert exported.failures == {}
+        assert [problem for problem in exported.problems if problem.partition("/")[0] in SERVICES] == []
         seal_all(from_environment)
         yield lab
 
@@ -160,7 +162,7 @@ def known_again(lab: LabState, store: Path, service: str) -> None:
 @pytest.mark.parametrize("lost", ["dc-north", "dc-south"])
 def test_every_service_comes_back_from_either_store(kitted: LabState, tmp_path: Path, lost: str, record_property: Any) -> None:
     with burning(kitted, lost) as store:
-        done = drillyard("recover", "--all", "--discard", "--from", str(store), into=tmp_path)
+        done = drillyard("recover", *SERVICES, "--alone", "--discard", "--from", str(store), into=tmp_path)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr
         times = came_back(done.stdout)
         assert {name.partition("/")[0] for name in times} == set(SERVICES)
