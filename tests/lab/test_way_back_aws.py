@@ -34,7 +34,7 @@ def known(aws: AwsAccount, tmp_path: Path) -> tuple[Loaded, Kit]:
 def burning(aws: AwsAccount, known: object) -> Iterator[None]:
     """Nobody answers in the home region."""
     del known
-    aws.lab.fault("refused", region=HOME, count=None)
+    aws.lab.fault(kind="refused", region=HOME, count=None)
     try:
         yield
     finally:

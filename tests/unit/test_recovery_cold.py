@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include import clouds
+from include.clouds import CLOUDS
+from include.clouds.aws.settings import Datastore as AwsDatastore
 from include.evidence.kit import COLD_DRILL
 from include.evidence.naming import new_record_id
 from include.evidence.record import NoteRecord
 from include.recovery import cold, cold_drills, recover
+from include.recovery.contracts import Unsupported
 from include.recovery.model import Request, Target
 from include.recovery.naming import is_cold, sandbox_name
 from include.recovery.notebook import Notebook
@@ -124,3 +128,30 @@ def test_a_notebook_answers_like_a_ledger() -> None:
     assert book.stopped() is None and book.lease("d") is None and book.open_leases() == []
     note = a_note("orders", "near", T0)
     assert book.project(note) and heard == [note.record_id]
+
+
+def test_every_room_says_where_its_backups_are_and_how_it_stands_elsewhere() -> None:
+    for cloud in CLOUDS:
+        assert callable(clouds.room(cloud).elsewhere) and callable(clouds.room(cloud).places), cloud
+    (mine,) = harbour().catalog.services["orders"].datastores
+    room = clouds.room(mine.cloud)
+    moved: Any = room.elsewhere(mine, "site-b", "hall-2")
+    assert (moved.region, moved.backups.location, moved.backups.wal) == ("site-b", "/vault/orders/base", "/vault/orders/wal")
+    assert moved.backups.copies == []
+    assert room.places(mine, "hall-1") == {
+        "hall-1": ["/backups/orders/base", "/backups/orders/wal"],
+        "hall-2": ["/vault/orders/base", "/vault/orders/wal"],
+    }
+    with pytest.raises(Unsupported, match="no copy of main's backups in hall-3"):
+        room.elsewhere(mine, "site-c", "hall-3")
+
+
+def test_a_managed_cloud_is_asked_in_the_region_of_the_copy() -> None:
+    copies = [{"region": "eu-west-1", "connection": "aws_vault_account"}]
+    common = {"name": "main", "region": "eu-central-1", "database": "shop", "business_time": "SELECT now()"}
+    mine = AwsDatastore.model_validate({**common, "cloud": "aws", "connection": "aws", "instance": "shop", "copies": copies})
+    moved: Any = clouds.room("aws").elsewhere(mine, "eu-west-1", "west")
+    assert (moved.region, moved.connection, moved.copies) == ("eu-west-1", "aws_vault_account", [])
+    assert clouds.room("aws").places(mine, "central") == {}
+    with pytest.raises(Unsupported):
+        clouds.room("aws").elsewhere(mine, "us-east-1", "far")
