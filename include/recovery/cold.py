@@ -108,7 +108,7 @@ class Reading:
             datastore = clouds.room(known.cloud).elsewhere(datastore, region, domain)
         points, why = self._read_now(f"{service}/{known.datastore}", datastore, domain, now)
         basis = "read now"
-        if not points:
+        if not points and not clouds.room(known.cloud).places(datastore, domain):  # a folder that cannot be read has nothing
             points, basis = as_known(known, region, domain), f"as the kit knows them ({why})"
         if not points:
             raise LookupError(why or "there is no recovery point")

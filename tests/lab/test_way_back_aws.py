@@ -10,6 +10,7 @@ import pytest
 from aws_account import COPY, HOME, ID, SECRET, AwsAccount, aws, datastore, desk
 
 from include.catalog.loaded import Loaded
+from include.connections import ConnectionInfo, parse
 from include.evidence.kit import Kit
 from include.evidence.packing import Seen, pack
 from include.evidence.store import LocalStore
@@ -41,6 +42,11 @@ def burning(aws: AwsAccount, known: object) -> Iterator[None]:
         aws.lab.clear_faults()
 
 
+def survivors(aws: AwsAccount, conn_id: str) -> ConnectionInfo:
+    """The same roles, assumed in the region that is left: the home region's STS is gone too."""
+    return parse(conn_id, aws.lab.connection(role=f"drillyard-{conn_id.removeprefix('aws_')}", region=COPY))
+
+
 @pytest.mark.usefixtures("burning")
 @pytest.mark.parametrize("lost", [(HOME,), ()])
 def test_a_region_burns_and_the_copy_in_the_other_is_restored_there(
@@ -54,7 +60,7 @@ def test_a_region_burns_and_the_copy_in_the_other_is_restored_there(
         store="one",
         loaded=loaded,
         stores=Stores([LocalStore("one", tmp_path / "left")]),
-        connections=aws.connections,
+        connections=lambda conn_id: survivors(aws, conn_id),
         secret=SECRET,
         request=Request(reason="fire"),
         lost=lost,
