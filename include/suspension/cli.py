@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,6 +81,26 @@ def _ask(environment: str, action: str, hours: float, by: str, why: str) -> None
 
     with plain_errors():
         print(ask(from_environment, environment, action, hours, by, why, utcnow()))
+
+
+@app.command()
+def savings(
+    month: Annotated[str, typer.Option(help="YYYY-MM.")],
+    focus: Annotated[Path | None, typer.Option(help="The cost report's folder `focus`. Default: the month's report.")] = None,
+) -> None:
+    """Settle what a month's sleep saved from the bill, and write it down for finance's report."""
+    from include.connections import from_environment
+    from include.settings import report_dir
+    from include.suspension.bill import settle
+    from include.values import utcnow
+
+    with plain_errors():
+        found = settle(from_environment, month, focus or report_dir() / "costs" / month / "focus", utcnow())
+    for one in found:
+        print(f"{one.month} {one.environment} ({one.owner}): {one.hours} hours, forecast {one.forecast}, settled {one.settled}")
+        print(f"  {one.currency}: would have cost {one.counterfactual}, storage {one.stays}, other {one.other}")
+        for key in one.unknown:
+            print(f"  not known of {key}: its price in rates.yaml, or its rows in the bill")
 
 
 @app.command()

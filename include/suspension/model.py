@@ -157,6 +157,8 @@ class FormerState(Frozen):
     taken_at: Instant
     resource: Resource
     """As seen when it was on: its size, count and type are what waking brings back."""
+    expected_until: Instant | None = None
+    """When it was planned to wake, as the decision said: the forecast of the saving counts until then."""
 
 
 class Metric(StrEnum):

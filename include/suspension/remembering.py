@@ -86,7 +86,14 @@ def sleep_begins(memory: Memory | None, resource: Resource, decision: Decision, 
     elif before is not None and memory is not None and memory.woken_as == resource.instance_type is not None:
         true = resource.model_copy(update={"instance_type": before.instance_type})
     generation = (memory.generation if memory is not None else 0) + 1
-    former = FormerState(key=resource.key, generation=generation, environment=decision.environment, taken_at=now, resource=true)
+    former = FormerState(
+        key=resource.key,
+        generation=generation,
+        environment=decision.environment,
+        taken_at=now,
+        resource=true,
+        expected_until=decision.until,
+    )
     return Memory(
         key=resource.key,
         environment=decision.environment,
