@@ -1,6 +1,6 @@
 """What a cloud must fill for suspension. Adapters translate; retries, deadlines, thresholds and arithmetic live elsewhere.
 
-A room of `include.clouds` gives ``power(clients, settings) -> PowerSwitch`` and ``activity(clients, settings) -> Activity``.
+A room of `include.clouds` gives ``power_switch(clients, settings) -> PowerSwitch`` and ``activity_reader(clients, settings) -> Activity``.
 Errors are recovery's: `Transient` when an answer is not known (throttled, down, lost), `Unsupported` for what a cloud lacks.
 """
 
@@ -79,6 +79,6 @@ class Activity(Protocol):
 class PowerRoom(Protocol):
     """The part of a cloud's room that suspension asks for. A room without it is `Unsupported`."""
 
-    def power(self, clients: Any, settings: Any) -> PowerSwitch: ...
+    def power_switch(self, clients: Any, settings: Any) -> PowerSwitch: ...
 
-    def activity(self, clients: Any, settings: Any) -> Activity: ...
+    def activity_reader(self, clients: Any, settings: Any) -> Activity: ...

@@ -78,7 +78,7 @@ def open_sleep_desk(
         loaded=loaded,
         ledger=open_ledger(ledger_url(connections)),
         stores=open_stores(loaded.catalog.platform.evidence, connections),
-        power=room.power(handed, settings),
-        activity=room.activity(handed, settings),
+        power=room.power_switch(handed, settings),
+        activity=room.activity_reader(handed, settings),
         connections=connections,
     )
