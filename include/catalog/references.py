@@ -149,6 +149,11 @@ def environment_problems(document: Document, environment: View, known: Known) ->
         yield document.problem(["environment"], what)
     yield from missing(document, ["owner"], "team", environment.at("owner"), known.teams)
     yield from missing(document, ["cloud"], "cloud", environment.at("cloud"), known.clouds)
+    if environment.at("production").value is True and environment.at("suspension").value is not None:
+        yield document.problem(["suspension"], "production is never put to sleep; remove it")
+    for index, scope in environment.at("suspension", "accounts").items():
+        loc: Loc = ["suspension", "accounts", index]
+        yield from missing(document, [*loc, "cloud"], "cloud", scope.at("cloud"), CLOUDS)
 
 
 def rate_problems(document: Document, rates: View, used: Iterable[str], known: Known) -> Iterator[Problem]:

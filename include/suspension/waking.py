@@ -65,7 +65,7 @@ def _before(suspension: Suspension, step: WakeStep) -> list[WakeStep]:
 def ladder(resource: Resource, former: Resource, suspension: Suspension) -> list[Wake]:
     """How to try to start something, best first: as it was; then other types; then its own type in other zones."""
     own = former.instance_type
-    back = own if own != resource.instance_type else None
+    back = own if resource.instance_type not in (None, own) else None
     rungs = [Wake(resource=resource, size=former.size, instance_type=back)]
     rungs += [Wake(resource=resource, size=former.size, instance_type=other) for other in suspension.fallbacks.get(own or "", ())]
     rungs += [Wake(resource=resource, size=former.size, instance_type=back, zones=(zone,)) for zone in suspension.zones]

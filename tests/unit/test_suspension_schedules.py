@@ -7,12 +7,15 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import holidays as library
 import pytest
+import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from include.catalog.dayfields import monthday_rule, weekday_rule
+from include.catalog.model import Environment
 from include.catalog.schedules import Custodian, Period, Schedule
+from include.settings import PROJECT
 from include.suspension.custodian import UnreadableTag, opted_out, read_tag, tag_of, tag_state
 from include.suspension.schedule import schedule_state
 from include.suspension.spans import instant
@@ -294,3 +297,9 @@ def test_override_status_holds_whatever_the_periods_say() -> None:
 def test_a_wrong_schedule_is_refused_by_the_catalog(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Schedule.model_validate(wrong)
+
+
+def test_the_example_of_the_documentation_is_one() -> None:
+    text = (PROJECT / "docs" / "suspension.md").read_text()
+    found = Environment.model_validate(yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0]))
+    assert found.suspension is not None and found.suspension.schedule == "office"
