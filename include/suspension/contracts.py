@@ -1,6 +1,7 @@
 """What a cloud must fill for suspension. Adapters translate; retries, deadlines, thresholds and arithmetic live elsewhere.
 
-A room of `include.clouds` gives ``power_switch(clients, settings) -> PowerSwitch`` and ``activity_reader(clients, settings) -> Activity``.
+A room of `include.clouds` gives ``power_switch(clients, settings) -> PowerSwitch`` and
+``activity_reader(clients, settings) -> Activity``.
 Errors are recovery's: `Transient` when an answer is not known (throttled, down, lost), `Unsupported` for what a cloud lacks.
 """
 
