@@ -272,8 +272,8 @@ def aws_power() -> Iterator[PowerHarness]:
             return seen
 
         yield PowerHarness(
-            switch=room.power(connection),
-            activity=room.activity(connection),
+            switch=room.power_switch(connection),
+            activity=room.activity_reader(connection),
             batch=Batch(cloud="aws", account="123456789012", region=REGION, connection="aws_power"),
             things=things(hands),
             throttled=lambda: planted(lab, "throttle"),

@@ -223,8 +223,8 @@ def google_power() -> Iterator[PowerHarness]:
 
         hands, url = Hands(server, connection("owner")), server.url
         yield PowerHarness(
-            switch=room.power(connection),
-            activity=room.activity(connection),
+            switch=room.power_switch(connection),
+            activity=room.activity_reader(connection),
             batch=Batch(cloud="google", account=PROJECT, region=REGION, connection="google_power"),
             things=things(hands),
             throttled=lambda: door_faults(url, "throttle"),

@@ -50,7 +50,7 @@ def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
     return {}
 
 
-def power(clients: AwsClients | Connections, settings: object = None) -> PowerSwitch:
+def power_switch(clients: AwsClients | Connections, settings: object = None) -> PowerSwitch:
     """The switch of EC2, Auto Scaling, RDS, ECS and EKS. An account is opened by its batch's connection."""
     from include.clouds.aws.clients import handed
     from include.clouds.aws.power import switch
@@ -58,7 +58,7 @@ def power(clients: AwsClients | Connections, settings: object = None) -> PowerSw
     return switch(handed(clients))
 
 
-def activity(clients: AwsClients | Connections, settings: object = None) -> Activity:
+def activity_reader(clients: AwsClients | Connections, settings: object = None) -> Activity:
     """The reader of CloudWatch."""
     from include.clouds.aws.activity import CloudWatch
     from include.clouds.aws.clients import handed

@@ -44,14 +44,14 @@ def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
     return {}
 
 
-def power(clients: Clients, settings: object = None) -> PowerSwitch:
+def power_switch(clients: Clients, settings: object = None) -> PowerSwitch:
     """The switch of Compute Engine, instance groups, Cloud SQL and GKE. A project is opened by its batch's connection."""
     from include.clouds.google.power import switch
 
     return switch(clients)
 
 
-def activity(clients: Clients, settings: object = None) -> Activity:
+def activity_reader(clients: Clients, settings: object = None) -> Activity:
     """The reader of Cloud Monitoring."""
     from include.clouds.google.activity import Monitoring
 
