@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+from include.settings import PROJECT
 from include.values import Frozen
 
 
@@ -16,6 +19,19 @@ class Process(Frozen):
     pid: int
     born: float
     """Seconds since the epoch, as the kernel tells."""
+
+
+def start_module(module: str, argument: Path, log: Path) -> subprocess.Popen[bytes]:
+    """``python -m MODULE ARGUMENT`` as a process that outlives this command; its output goes to the end of `log`."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, str(argument)],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
 
 def identify(pid: int) -> Process | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -22,7 +21,6 @@ from typing import Any
 from include.lab import processes
 from include.lab.postgres import HOST
 from include.lab.processes import Process
-from include.settings import PROJECT
 from include.values import Frozen
 
 PATIENCE = 60.0
@@ -134,15 +132,7 @@ def launch(folder: Path) -> Sink:
     folder.mkdir(parents=True, exist_ok=True)
     ports = folder / "ports.json"
     ports.unlink(missing_ok=True)
-    with (folder / "sink.log").open("ab") as log:
-        started = subprocess.Popen(
-            [sys.executable, "-m", "include.lab.sink", str(folder)],
-            cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    started = processes.start_module("include.lab.sink", folder, folder / "sink.log")
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and started.poll() is None:
         process = processes.identify(started.pid)

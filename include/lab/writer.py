@@ -7,7 +7,6 @@ tried again at the next beat; the others go on.
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,7 +19,6 @@ from include.lab import business, fleet, processes, state
 from include.lab.fleet import Database, Server
 from include.lab.postgres import HOST
 from include.lab.processes import Process
-from include.settings import PROJECT
 
 BEAT_S = 1.0
 
@@ -92,15 +90,7 @@ def main(home: Path) -> None:
 
 def launch(home: Path) -> Process:
     """Start the writer as a process of its own that outlives this command; its output goes to ``writer.log``."""
-    with (home / "writer.log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "include.lab.writer", str(home)],
-            cwd=PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    process = processes.start_module("include.lab.writer", home, home / "writer.log")
     known = processes.identify(process.pid)
     if known is None:
         raise RuntimeError(f"the order generator ended at once; see {home / 'writer.log'}")

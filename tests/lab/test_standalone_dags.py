@@ -45,7 +45,9 @@ def test_backups_are_verified(airflow: Standalone) -> None:
     assert any(task.startswith("verify_selfhosted.verify[") and state == "success" for task, state in states.items())
 
 
-def test_a_drill_is_restored_through_the_triggerer_and_its_evidence_publishes_the_readiness(airflow: Standalone) -> None:
+def test_a_drill_is_restored_through_the_triggerer_its_evidence_is_published_and_people_are_told(
+    airflow: Standalone, small_lab: LabState
+) -> None:
     before = {run["dag_run_id"] for run in asset_runs(airflow)}
     run = airflow.drill("pricing")
     waited = until(lambda: waiting(airflow, run) or airflow.api.run("drill_restores", run)["state"] in FINISHED)
@@ -55,6 +57,9 @@ def test_a_drill_is_restored_through_the_triggerer_and_its_evidence_publishes_th
     assert states["drill_selfhosted.verdict[0]"] == "success"
     fired = until(lambda: [one for one in asset_runs(airflow) if one["dag_run_id"] not in before])
     airflow.finished("publish_readiness", fired[0]["dag_run_id"])
+    assert small_lab.sink is not None
+    assert any("pricing" in one.get_content() for one in small_lab.sink.mails())
+    assert "/heartbeat" in {one["path"] for one in small_lab.sink.requests()}
 
 
 def test_a_drill_that_cannot_be_proven_ends_red(airflow: Standalone) -> None:
