@@ -16,6 +16,7 @@ from include.notices.model import Notice, Via
 SMTP_CONNECTION = "drillyard_smtp"
 """As Airflow's SMTP provider has it: host, port, login, password; extra ``from_email``, ``disable_ssl``, ``disable_tls``."""
 TIMEOUT = 30.0
+BEHIND = "waits behind an earlier message"
 
 Accepted = Callable[[Notice], None]
 
@@ -26,7 +27,7 @@ def deliver(
     """Hand every message over, in order; answers why, by its key, each that was not taken. Raises nothing for those.
 
     `accepted` is called as soon as the mail server or the service has taken a message: note it there, so that a crash
-    doubles at most the one in flight. One recipient's failure stops no other.
+    doubles at most the one in flight. One recipient's failure stops no other, and lets no later message to it overtake.
     """
     failures: dict[str, str] = {}
     given = list(messages)
@@ -43,17 +44,18 @@ def deliver(
 def _by_mail(messages: Sequence[Notice], connections: Connections, accepted: Accepted) -> dict[str, str]:
     """All over one session. A refused address is that message's failure; a lost session is that of all that are left."""
     failures: dict[str, str] = {}
-    left = list(messages)
+    stuck, left = set[str](), list(messages)
     try:
         info = connections(SMTP_CONNECTION)
         sender = _sender(info)
         with _session(info) as server:
             while left:
                 one = left[0]
-                refusal = _refusal(server, one, sender)
+                refusal = BEHIND if one.to in stuck else _refusal(server, one, sender)
                 if refusal is None:
                     accepted(one)
                 else:
+                    stuck.add(one.to)
                     failures[one.key] = f"{one.to}: {refusal}"
                 left.pop(0)
     except (OSError, smtplib.SMTPException, LookupError, ValueError) as error:
@@ -126,22 +128,27 @@ def _by_apprise(messages: Sequence[Notice], connections: Connections, accepted: 
     import apprise
 
     failures: dict[str, str] = {}
+    stuck = set[str]()
     for one in messages:
-        try:
-            target = apprise.Apprise()
-            for path, tag in _urls(connections(one.to)):
-                if not target.add(path, tag=tag):
-                    raise ValueError(f"connection {one.to!r} holds a URL that Apprise does not know")
-            body = f"{one.body}\n(message {one.key[:12]})"
-            taken = target.notify(body=body, title=one.title, notify_type=one.severity)
-        except (LookupError, ValueError, OSError) as error:
-            failures[one.key] = f"{one.to}: {error}"
-            continue
-        if taken:
+        refusal = BEHIND if one.to in stuck else _not_taken(apprise.Apprise(), one, connections)
+        if refusal is None:
             accepted(one)
         else:
-            failures[one.key] = f"{one.to}: the service did not take the message; its answer is in Apprise's log"
+            stuck.add(one.to)
+            failures[one.key] = f"{one.to}: {refusal}"
     return failures
+
+
+def _not_taken(target: Any, one: Notice, connections: Connections) -> str | None:
+    """Hand one over; why it was not taken."""
+    try:
+        for path, tag in _urls(connections(one.to)):
+            if not target.add(path, tag=tag):
+                return "its connection holds a URL that Apprise does not know"
+        taken = target.notify(body=f"{one.body}\n(message {one.key[:12]})", title=one.title, notify_type=one.severity)
+    except (LookupError, ValueError, OSError) as error:
+        return str(error)
+    return None if taken else "the service did not take the message; its answer is in Apprise's log"
 
 
 def _urls(info: ConnectionInfo) -> list[tuple[str, str]]:

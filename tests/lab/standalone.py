@@ -20,6 +20,7 @@ from include.lab import accounts, airflow_home, airflow_server, environment
 from include.lab import lab as the_lab
 from include.lab.airflow_client import AirflowClient
 from include.lab.state import LabState
+from include.settings import PROJECT
 
 PATIENCE = 600.0
 """Seconds for a run: several times what it takes on two idle cores."""
@@ -91,14 +92,14 @@ def until(what: Callable[[], Any], seconds: float = PATIENCE, every: float = 0.5
 
 
 @contextmanager
-def standalone_on(lab: LabState) -> Iterator[Standalone]:
+def standalone_on(lab: LabState, dags: Path = PROJECT / "dags") -> Iterator[Standalone]:
     """Start one with its metadata and ledger on the lab's servers; nothing of it is left afterwards."""
     home = Path(tempfile.mkdtemp(prefix="drillyard-airflow-"))
     sandboxes = Path(tempfile.mkdtemp(prefix="drillyard-sandboxes-"))  # not in /dev/shm, which a restored server has to itself
     accounts.folder(sandboxes, lab.user, 0o700)
     try:
         places = {"DRILLYARD_REPORTS": str(home / "reports"), "DRILLYARD_SANDBOX_ROOT": str(sandboxes)}
-        env = airflow_home.airflow_environment(home, environment.read(lab) | places)
+        env = airflow_home.airflow_environment(home, environment.read(lab) | places, dags=dags)
         airflow_home.prepare(env)
         airflow_server.start(home, env)
         airflow_server.wait_healthy(home, PATIENCE, quiet=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,11 +14,39 @@ from standalone import PATIENCE, Standalone, standalone_on, until
 from include.lab import airflow_home, airflow_server, airflow_settings
 from include.lab.airflow_client import FINISHED
 from include.lab.state import LabState
+from include.settings import PROJECT
+
+LATE = """
+from datetime import timedelta
+
+from airflow.sdk import dag, task
+
+from drillyard.notices import late_after
+
+
+@dag(schedule=None, deadline=late_after(timedelta(seconds=2)))
+def runs_late():
+    @task
+    def wait():
+        import time
+
+        time.sleep(20)
+
+    wait()
+
+
+runs_late()
+"""
 
 
 @pytest.fixture(scope="module")
-def airflow(small_lab: LabState) -> Iterator[Standalone]:
-    with standalone_on(small_lab) as up:
+def airflow(small_lab: LabState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+    """The project's DAGs, and one that always misses its deadline."""
+    dags = tmp_path_factory.mktemp("dags")
+    for file in (PROJECT / "dags").glob("*.py"):
+        shutil.copy(file, dags)
+    (dags / "runs_late.py").write_text(LATE)
+    with standalone_on(small_lab, dags) as up:
         yield up
 
 
@@ -108,6 +137,14 @@ def test_what_a_dead_scheduler_leaves_is_swept(airflow: Standalone) -> None:
         return left
 
     until(lambda: not orphans(), seconds=60)
+
+
+def test_a_run_that_misses_its_deadline_is_told_by_mail(airflow: Standalone, small_lab: LabState) -> None:
+    airflow.api.trigger("runs_late")
+    sink = small_lab.sink
+    assert sink is not None
+    late = until(lambda: [one for one in sink.mails() if "runs_late is late" in str(one["Subject"])])
+    assert {str(one["To"]) for one in late} <= {"ines.holm@example.test", "jonas.falk@example.test"}
 
 
 def test_the_reaper_runs(airflow: Standalone) -> None:

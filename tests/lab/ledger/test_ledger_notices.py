@@ -162,11 +162,13 @@ def test_a_refused_address_and_a_broken_service_hide_no_other(sink: Sink, told: 
             a_notice("3", "apprise", "broken"),
             a_notice("4", "apprise", "operations_chat"),
             a_notice("5", "apprise", "not_there"),
+            a_notice("6", "apprise", "broken"),
         ],
         accepted=lambda one: taken.append(one.key),
     )
     assert taken == ["2", "4"]
     assert "550" in failures["1"] and "did not take" in failures["3"] and "AIRFLOW_CONN_NOT_THERE" in failures["5"]
+    assert "waits behind" in failures["6"]
     assert url not in "".join(failures.values())
 
 
