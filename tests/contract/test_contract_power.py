@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from power_aws import aws_power
+from power_azure import azure_power
 from power_google import google_power
 from power_harness import PowerHarness, Thing
 
@@ -16,10 +17,15 @@ from include.recovery.contracts import Transient
 from include.suspension.model import Metric, Outcome, Power, Wake
 from include.values import utcnow
 
-POWER_HARNESSES: dict[str, Callable[[], AbstractContextManager[PowerHarness]]] = {"aws": aws_power, "google": google_power}
+POWER_HARNESSES: dict[str, Callable[[], AbstractContextManager[PowerHarness]]] = {
+    "aws": aws_power,
+    "azure": azure_power,
+    "google": google_power,
+}
 """By cloud. The suite runs once for each of its kinds."""
 KINDS = {
     "aws": ("ec2-instance", "auto-scaling-group", "rds-instance", "ecs-service", "eks-nodegroup"),
+    "azure": ("virtual-machine", "scale-set", "flexible-server", "aks-cluster"),
     "google": ("compute-instance", "managed-instance-group", "cloud-sql", "gke-node-pool"),
 }
 _NUMBERS = itertools.count(1)

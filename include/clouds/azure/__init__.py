@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from include.clouds.azure.clients import Clients
     from include.clouds.azure.settings import Sandboxes
     from include.recovery.contracts import BackupSource, DatabaseRestore
+    from include.suspension.contracts import Activity, PowerSwitch
 
 CONNECTION_TYPE = "azure"
 
@@ -41,3 +42,17 @@ def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
     """None: the cloud keeps the backups and is asked over the network."""
     del datastore, domain
     return {}
+
+
+def power(clients: Clients, settings: object = None) -> PowerSwitch:
+    """The switch of virtual machines, scale sets, Flexible Server and AKS; batches name connection and subscription."""
+    from include.clouds.azure.power import switch
+
+    return switch(clients)
+
+
+def activity(clients: Clients, settings: object = None) -> Activity:
+    """The reader of Azure Monitor."""
+    from include.clouds.azure.activity import AzureMonitor
+
+    return AzureMonitor(clients)

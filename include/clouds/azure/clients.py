@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from include.clouds.managed import NotThere, Refusal, Taken, allowed
@@ -26,16 +27,46 @@ class Azure:
     def __init__(self, credential: Any, subscription: str, endpoint: str = ENDPOINT) -> None:
         from azure.mgmt.postgresqlflexibleservers import PostgreSQLManagementClient
 
-        lab = {"authentication_policy": _unsigned()} if credential is None else {}
-        self.postgres: Any = PostgreSQLManagementClient(
-            credential if credential is not None else _NoCredential(),
-            subscription,
-            base_url=allowed(endpoint).rstrip("/"),
+        self._credential, self.subscription, self._endpoint = credential, subscription, allowed(endpoint).rstrip("/")
+        self.postgres: Any = self._client(PostgreSQLManagementClient)
+
+    def _client(self, kind: Any) -> Any:
+        """A management client behind the fence."""
+        lab = {"authentication_policy": _unsigned()} if self._credential is None else {}
+        return kind(
+            self._credential if self._credential is not None else _NoCredential(),
+            self.subscription,
+            base_url=self._endpoint,
             # Looking again is the drill's decision, so the client does not repeat a request by itself.
             retry_total=0,
             per_retry_policies=[_fence()],
             **lab,
         )
+
+    @cached_property
+    def compute(self) -> Any:
+        """Virtual machines and scale sets."""
+        from azure.mgmt.compute import ComputeManagementClient
+
+        return self._client(ComputeManagementClient)
+
+    @cached_property
+    def clusters(self) -> Any:
+        """AKS."""
+        from azure.mgmt.containerservice import ContainerServiceClient
+
+        return self._client(ContainerServiceClient)
+
+    @cached_property
+    def metrics(self) -> Any:
+        """Azure Monitor."""
+        from azure.mgmt.monitor import MonitorManagementClient
+
+        return self._client(MonitorManagementClient)
+
+    def of(self, subscription: str) -> Azure:
+        """The same identity in another subscription."""
+        return self if subscription == self.subscription else Azure(self._credential, subscription, self._endpoint)
 
 
 class _NoCredential:
@@ -126,3 +157,9 @@ def opened(clients: Clients, settings: Sandboxes) -> Azure:
     """The client of the settings' connection, from whichever kind of `clients` was handed in."""
     given = clients(settings.connection)
     return given if isinstance(given, Azure) else from_connection(given, settings.subscription)
+
+
+def of_subscription(clients: Clients, connection: str, subscription: str) -> Azure:
+    """The client of a connection in one subscription."""
+    given = clients(connection)
+    return given.of(subscription) if isinstance(given, Azure) else from_connection(given, subscription)

@@ -9,13 +9,18 @@ from typing import Any
 
 from include.lab.azure.arm import ArmPlane
 from include.lab.azure.backups import Backups
+from include.lab.azure.clusters import ManagedClusters, Metrics
 from include.lab.azure.flexible import GROUP, FlexibleServers
+from include.lab.azure.machines import Machines
 from include.lab.managed import ManagedPlane, behind, serve_until_told
 
 NETWORK = 72
 """Servers are at 127.72.x.y."""
-SDKS = ("azure.mgmt.postgresqlflexibleservers",)
-"""Virtual machines, AKS, Traffic Manager and Monitor join here with their SDK's package, and a provider that joins its calls."""
+SDKS = (
+    *("azure.mgmt.postgresqlflexibleservers", "azure.mgmt.compute", "azure.mgmt.containerservice"),
+    "azure.mgmt.monitor.operations._metrics_operations",
+)
+"""Traffic Manager and others join here with their SDK's package, and a provider that joins its calls."""
 
 
 def azure(folder: Path | None, *, pace: float = 0.3) -> ArmPlane:
@@ -25,7 +30,8 @@ def azure(folder: Path | None, *, pace: float = 0.3) -> ArmPlane:
     plane.data = data
     servers = FlexibleServers(plane, data)
     backups = Backups(servers)
-    for provider in (servers, backups):
+    machines, metrics = Machines(plane), Metrics()
+    for provider in (servers, backups, machines, ManagedClusters(plane), metrics):
         plane.join(provider.calls())
 
     def stall(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +46,9 @@ def azure(folder: Path | None, *, pace: float = 0.3) -> ArmPlane:
         "damage": backups.damage,
         "seed": backups.seed,
         "stall": stall,
+        "no_capacity": machines.no_capacity,
+        "machines": machines.seed,
+        "measure": metrics.measure,
     }
     plane.commands |= behind(data)
     return plane

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from azure.mgmt.postgresqlflexibleservers import models
 
@@ -46,10 +47,8 @@ def page(rows: list[dict[str, Any]], model: Any, request: Request) -> Answer:
         check(model, row, "read")
     told: dict[str, Any] = {"value": chosen}
     if start + PAGE < len(rows):
-        version = request.call.one("api-version")
-        told["nextLink"] = (
-            f"http://{request.call.headers['host']}{request.call.path}?api-version={version}&%24skiptoken={start + PAGE}"
-        )
+        asked = {name: values[-1] for name, values in request.call.query.items()} | {"$skiptoken": str(start + PAGE)}
+        told["nextLink"] = f"http://{request.call.headers['host']}{request.call.path}?{urlencode(asked)}"
     return Answer(200, told)
 
 
@@ -70,6 +69,8 @@ class FlexibleServers:
             "servers_create_or_update": self.put,
             "servers_update": self.patch,
             "servers_delete": self.delete,
+            "servers_stop": lambda request: self.turn(request, "Ready", "Stopping", "Stopped"),
+            "servers_start": lambda request: self.turn(request, "Stopped", "Starting", "Ready"),
             "servers_list_by_resource_group": self.list,
             "servers_list_by_subscription": self.list,
             "databases_list_by_server": self.list_databases,
@@ -238,6 +239,23 @@ class FlexibleServers:
                 self.servers[name]["properties"]["state"] = "Ready"
 
         self.servers[name]["properties"]["state"] = "Updating"
+        return self.arm.begin(request, (PROVIDER, self.servers[name]["location"], name), work)
+
+    def turn(self, request: Request, of: str, word: str, final: str) -> Answer:
+        """Stop and start (Azure, "Stop/Start an Azure Database for PostgreSQL flexible server"); of another state: 409."""
+        name = self.found(request)
+        with self.lock:
+            properties = self.servers[name]["properties"]
+            if properties["state"] != of:
+                raise Refused(409, f"Server {name} is {properties['state']}, not {of}.", "ServerIsBusy")
+            properties["state"] = word
+
+        def work() -> None:
+            if self.plane and name in self.plane.servers:
+                (self.plane.stop if final == "Stopped" else self.plane.start)(name)
+            with self.lock:
+                properties["state"] = final
+
         return self.arm.begin(request, (PROVIDER, self.servers[name]["location"], name), work)
 
     def _idle(self, request: Request) -> str:
