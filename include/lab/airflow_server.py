@@ -192,7 +192,7 @@ def up(home: Path = airflow_home.DEFAULT_HOME) -> int:
         _introduce(home, server)
         return 0
     try:
-        lab.up()
+        lab.up(clouds=lab.usual_clouds())
         stop(home)
         if (home / "kept.json").is_file():
             airflow_home.renew_ports(home)

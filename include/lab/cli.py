@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from include.lab import backups, environment, home, lab, state
+from include.lab import backups, clouds, environment, home, lab, state
 from include.lab.faults import board
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -21,9 +21,21 @@ Home = Annotated[Path | None, typer.Option("--home", help="The lab's folder. Def
 def up(
     where: Home = None,
     rows: Annotated[int, typer.Option(min=20_000, help="Order lines of a new lab; everything else is in proportion.")] = lab.ROWS,
+    with_clouds: Annotated[
+        str | None, typer.Option("--clouds", help=f"{','.join(clouds.ALL)} or some of them, or none. Default: those it has.")
+    ] = None,
 ) -> None:
-    """Start everything; make it first where there is nothing. May be run twice."""
-    lab.up(where, rows=rows, tell=typer.echo)
+    """Start everything; make it first where there is nothing (then with all clouds). May be run twice."""
+    chosen = lab.usual_clouds(where) if with_clouds is None else _named(with_clouds)
+    lab.up(where, rows=rows, clouds=chosen, tell=typer.echo)
+
+
+def _named(text: str) -> list[str]:
+    """Clouds by name. Raises BadParameter for one that the lab does not have."""
+    names = [] if text == "none" else text.split(",")
+    if unknown := [name for name in names if name not in clouds.ALL]:
+        raise typer.BadParameter(f"no cloud named {unknown[0]!r}; known: {', '.join(clouds.ALL)}, none")
+    return names
 
 
 @app.command()
@@ -45,8 +57,11 @@ def status(where: Home = None, as_json: Annotated[bool, typer.Option("--json")] 
         for server in found["servers"]:
             runs = f"port {server['port']}, pid {server['pid']}" if server["pid"] else "stopped"
             typer.echo(f"  {server['name']:<14}{server['domain']:<10}{runs:<26}{', '.join(server['services'])}")
+        for cloud in found["clouds"]:
+            runs = f"{cloud['url']}, pid {cloud['pid']}" if cloud["pid"] else "stopped"
+            typer.echo(f"  {cloud['name']:<14}{'double':<10}{runs}")
         typer.echo(f"  order generator: {'pid ' + str(found['writer']) if found['writer'] else 'stopped'}")
-    if not found["writer"] or not all(server["pid"] for server in found["servers"]):
+    if not found["writer"] or not all(one["pid"] for one in (*found["servers"], *found["clouds"])):
         raise typer.Exit(1)
 
 
@@ -61,7 +76,9 @@ def backup(service: Annotated[str | None, typer.Argument(help="Default: all.")] 
 
 @app.command(name="break")
 def break_(
-    fault: Annotated[str, typer.Argument(help=f"all, or one of: {', '.join(board.FAULTS)}")],
+    fault: Annotated[
+        str, typer.Argument(help=f"all, or one of: {', '.join(board.FAULTS)}; those of clouds begin with their name")
+    ],
     service: Annotated[str | None, typer.Argument(help="Default: a fitting service, another for each fault.")] = None,
     where: Home = None,
 ) -> None:

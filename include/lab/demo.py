@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from include.evidence import publish
-from include.evidence.record import DrillRecord, VerificationRecord
+from include.evidence.record import DrillRecord, NoteRecord, VerificationRecord
 from include.evidence.table import print_table
-from include.lab import airflow_home, home, lab
+from include.lab import airflow_home, clouds, home, lab
 from include.lab.faults import board
 from include.lab.findings import compare
 from include.ledger import open_ledger, url_from_environment
@@ -48,8 +48,8 @@ def main() -> int:
     place = demo_home()
     discard(place)
     try:
-        say("starting the lab: real PostgreSQL servers, seeded data, backups in two failure domains")
-        lab.up(place, tell=say)
+        say("starting the lab: real PostgreSQL servers, seeded data, backups in two failure domains, doubles of clouds")
+        lab.up(place, clouds=clouds.ALL, tell=say)
         say("planting faults: " + ", ".join(fault.fault for fault in board.plant_all(place, tell=lambda _: None)))
         environment = prepare(place, say)
         say("DAG verify_backups: every backup checked, a canary known to be bad among them")
@@ -110,7 +110,11 @@ def report(place: Path, say: Say) -> int:
     print()
     print_table(run_sealed, utcnow(), sys.stdout, width=None if sys.stdout.isatty() else 200)
     ledger = open_ledger(url_from_environment())
-    records: list[DrillRecord | VerificationRecord] = [*ledger.latest_drills().values(), *ledger.latest_verifications().values()]
+    records: list[DrillRecord | VerificationRecord | NoteRecord] = [
+        *ledger.latest_drills().values(),
+        *ledger.latest_verifications().values(),
+        *ledger.notes(event=clouds.UNCATALOGUED),
+    ]
     planted = board.planted(place)
     result = compare(planted, records)
     print()
@@ -131,7 +135,8 @@ def report(place: Path, say: Say) -> int:
 
 def leftovers(place: Path) -> list[str]:
     """Sandboxes that are still there after the drills: there must be none."""
-    return sorted(path.name for path in (place / "sandboxes").iterdir())
+    own = [path.name for path in (place / "sandboxes").iterdir()]
+    return sorted([*own, *(name for cloud in clouds.ALL for name in clouds.part(cloud, place).sandboxes())])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from include.lab import fleet
+from include.lab import clouds, fleet, platform
 from include.lab.postgres import HOST
 from include.lab.state import LabState, write_private
 from include.recovery import digests
@@ -65,6 +65,9 @@ def variables(state: LabState) -> dict[str, str]:
             "AIRFLOW_CONN_OPERATIONS_CHAT": json.dumps({"conn_type": "apprise", "extra": chat}),
             "AIRFLOW_CONN_DRILLYARD_HEARTBEAT": json.dumps({"conn_type": "http", "extra": switch}),
         }
+    found |= clouds.variables(state.home, state.clouds)
+    if set(state.clouds) != set(clouds.ALL):
+        found["DRILLYARD_PLATFORM"] = str(platform.example_without(set(clouds.ALL) - set(state.clouds), state.home / "platform"))
     return found
 
 

@@ -6,16 +6,18 @@ import secrets
 import shutil
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from include.lab import accounts, backups, binaries, build, dangers, environment, fleet, home, interpreter, postgres, processes
+from include.lab import clouds as the_clouds
 from include.lab import sink as sinks
 from include.lab import state as states
 from include.lab import writer as order_generator
+from include.lab.faults import board
 from include.lab.fleet import Server
 from include.lab.postgres import Cluster
 from include.lab.state import LabState
@@ -29,12 +31,20 @@ WORKERS = 3
 Tell = Callable[[str], None]
 
 
-def up(where: Path | None = None, *, rows: int = ROWS, fixed_ports: bool = True, tell: Tell = print) -> LabState:
-    """Bring the whole lab up: servers, business data, dangers, order generator, first backups, ``env.json``.
+def up(
+    where: Path | None = None,
+    *,
+    rows: int = ROWS,
+    clouds: Sequence[str] | None = None,
+    fixed_ports: bool = True,
+    tell: Tell = print,
+) -> LabState:
+    """Bring the whole lab up: servers, business data, dangers, order generator, first backups, clouds, ``env.json``.
 
     What is there and running stays; what was stopped is started again with its data; a lab that never came up to its
-    end is made again from nothing.
-    `rows` counts the order lines of a new lab; without `fixed_ports` it takes free ones and leaves the usual ones alone.
+    end is made again from nothing, and so is a cloud whose control plane has ended.
+    `rows` counts the order lines of a new lab; `clouds` names its managed clouds (None: those it has, a new one none); without
+    `fixed_ports` it takes free ones and leaves the usual ones alone.
     """
     place = where or home.lab_home()
     user = accounts.server_user()
@@ -42,25 +52,42 @@ def up(where: Path | None = None, *, rows: int = ROWS, fixed_ports: bool = True,
     with states.locked(place):
         lab = states.load(place) if states.path(place).exists() else new_state(place, user, rows, fixed_ports=fixed_ports)
         lab, moved = settle_ports(lab)
-        states.save(lab)
+        if clouds is not None:
+            the_clouds.down(place, set(lab.clouds) - set(clouds))
+        lab = states.save(lab if clouds is None else lab.model_copy(update={"clouds": tuple(clouds)}))
         lay_out(lab)
         tell(f"lab in {place}: {len(fleet.SERVERS)} PostgreSQL servers, {lab.rows:,} order lines")
-        each(lambda server: start_server(lab, server, tell), fleet.SERVERS)
-        if moved and lab.complete:
-            dangers.repoint(lab)
-        if not lab.complete:
-            dangers.plant(lab)
-        if lab.writer is None or not processes.alive(lab.writer):
-            lab = states.save(lab.model_copy(update={"writer": order_generator.launch(place)}))
-        if lab.sink is None or not processes.alive(lab.sink.process):
-            lab = states.save(lab.model_copy(update={"sink": sinks.launch(place / "mail")}))
-        if not lab.complete:
-            each(lambda server: first_backup(lab, server, tell), fleet.SERVERS)
-            lab = states.save(lab.model_copy(update={"complete": True}))
+        with ThreadPoolExecutor(1) as beside:
+            others = beside.submit(the_clouds.up, place, lab.clouds, tell)
+            lab = servers_up(lab, tell, moved=moved)
+            anew = others.result()
+        board.plant_again(place, anew)
         dangers.note_baseline(lab)
         environment.write(lab)
         tell(f"lab is up; variables in {place / 'env.json'} (drillyard lab env)")
         return lab
+
+
+def usual_clouds(where: Path | None = None) -> Sequence[str] | None:
+    """What `up` is given when nobody names clouds: all for a new lab, and None for one that is there: those it has."""
+    return None if states.path(where or home.lab_home()).exists() else the_clouds.ALL
+
+
+def servers_up(lab: LabState, tell: Tell, *, moved: bool) -> LabState:
+    """The lab's own servers, made or started, written to and backed up."""
+    each(lambda server: start_server(lab, server, tell), fleet.SERVERS)
+    if moved and lab.complete:
+        dangers.repoint(lab)
+    if not lab.complete:
+        dangers.plant(lab)
+    if lab.writer is None or not processes.alive(lab.writer):
+        lab = states.save(lab.model_copy(update={"writer": order_generator.launch(lab.home)}))
+    if lab.sink is None or not processes.alive(lab.sink.process):
+        lab = states.save(lab.model_copy(update={"sink": sinks.launch(lab.home / "mail")}))
+    if not lab.complete:
+        each(lambda server: first_backup(lab, server, tell), fleet.SERVERS)
+        lab = states.save(lab.model_copy(update={"complete": True}))
+    return lab
 
 
 def each(work: Callable[[Server], Any], servers: tuple[Server, ...]) -> None:
@@ -175,6 +202,7 @@ def down(where: Path | None = None, *, purge: bool = False, tell: Tell = print) 
         if lab.sink is not None:
             lab.sink.stop()
         stop_sandboxes(place / "sandboxes")
+        the_clouds.down(place, lab.clouds)
         each(lambda server: postgres.stop(lab.cluster(server.name)), fleet.SERVERS)
         states.save(lab.model_copy(update={"writer": None, "sink": None}))
     if purge:
@@ -191,7 +219,8 @@ def stop_sandboxes(root: Path) -> None:
 
 
 def status(where: Path | None = None) -> dict[str, Any]:
-    """What runs: ``servers`` (name, domain, port, pid or None, services), ``writer`` pid or None, ``home``, ``rows``.
+    """What runs: ``servers`` (name, domain, port, pid or None, services), ``clouds`` (name, url, pid or None), ``writer`` pid or
+    None, ``home``, ``rows``.
 
     Raises FileNotFoundError when there is no lab.
     """
@@ -209,4 +238,11 @@ def status(where: Path | None = None) -> dict[str, Any]:
             }
         )
     writing = lab.writer.pid if lab.writer is not None and processes.alive(lab.writer) else None
-    return {"home": str(lab.home), "rows": lab.rows, "servers": servers, "writer": writing, "complete": lab.complete}
+    return {
+        "home": str(lab.home),
+        "rows": lab.rows,
+        "servers": servers,
+        "clouds": the_clouds.status(lab.home, lab.clouds),
+        "writer": writing,
+        "complete": lab.complete,
+    }

@@ -40,6 +40,8 @@ class LabState(Frozen):
     digest_key: str = Field(repr=False)
     """Ed25519 private key (hex) that signs digests at backup time."""
     sealing_key: str = Field(repr=False)
+    clouds: tuple[str, ...] = ()
+    """The managed clouds that this lab has beside its own servers."""
     writer: Process | None = None
     sink: Sink | None = None
     """Where notices end."""

@@ -81,13 +81,15 @@ class AwsLab:
             processes.end(self.process, patience)
 
 
-def launch(home: Path, *, hollow: bool = False, patience: float = 60.0) -> AwsLab:
+def launch(home: Path, *, hollow: bool = False, upload_every: float | None = None, patience: float = 60.0) -> AwsLab:
     """Start the lab's AWS in a process of its own and wait until it answers. Raises RuntimeError with the end of its log."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "server.json").unlink(missing_ok=True)
+    options = ["--hollow"] if hollow else []
+    options += ["--upload-every", str(upload_every)] if upload_every is not None else []
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "include.lab.aws.server", "--home", str(home), *(["--hollow"] if hollow else [])],
+            [sys.executable, "-m", "include.lab.aws.server", "--home", str(home), *options],
             cwd=PROJECT,
             env={**os.environ, "PYTHONPATH": str(PROJECT)},
             stdin=subprocess.DEVNULL,
@@ -114,5 +116,5 @@ def attach(home: Path) -> AwsLab | None:
     if not file.exists():
         return None
     told = json.loads(file.read_text())
-    process = processes.identify(told["pid"])
-    return AwsLab(home, told["endpoint"], process) if process is not None else None
+    process = processes.Process.model_validate(told["process"])
+    return AwsLab(home, told["endpoint"], process) if processes.alive(process) else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from include.lab import business
-from include.lab.aws.control import AwsLab
+from include.lab.aws.control import CREDENTIALS, AwsLab
 from include.lab.postgres import HOST
 from include.values import Frozen, utcnow
 
@@ -27,33 +27,23 @@ class Instance(Frozen):
     name: str
     database: str
     business: str
-    """A file below ``business``, without its ending."""
+    """A file of ``include/lab/business``, without its ending."""
     encrypted: bool = True
     retention_days: int = 7
-    copied: bool = True
 
 
 INSTANCES: tuple[Instance, ...] = (
     Instance(name="web-shop", database="carts", business="carts"),
     Instance(name="loyalty", database="points", business="events"),
-    Instance(name="carrier-tracking", database="tracking", business="events", copied=False),
-    Instance(name="supplier-portal", database="suppliers", business="events", encrypted=False),
-    Instance(name="demand-planning", database="demand", business="events", retention_days=1),
+    Instance(name="carrier-tracking", database="tracking", business="events"),
+    Instance(name="supplier-portal", database="suppliers", business="events"),
+    Instance(name="demand-planning", database="demand", business="events"),
     Instance(name="price-feeds", database="feeds", business="events"),
     Instance(name="gift-cards", database="cards", business="carts"),
 )
-"""Four of them are set up wrongly, as `FAULTS` says; `plant` breaks three more."""
 UNCATALOGUED = "old-reporting"
-
-FAULTS: dict[str, tuple[str, str]] = {
-    "loyalty": ("recovery-point-age", "its newest snapshot is nine days old"),
-    "carrier-tracking": ("copy-exists", "no copy in the other region"),
-    "supplier-portal": ("store-encryption", "its storage is not encrypted"),
-    "demand-planning": ("store-retention", "its backups are kept for a day instead of a week"),
-    "price-feeds": ("restore-ready", "what is restored from it never becomes available"),
-    "gift-cards": ("question:carts have items", "a table was emptied before the backup"),
-}
-"""By service: the check that must fail, and what was done."""
+EVIDENCE = "example-distribution-evidence"
+"""The bucket of the example platform's records."""
 
 
 class Network(Frozen):
@@ -124,11 +114,11 @@ def create(lab: AwsLab, instance: Instance, key: str) -> None:
     )
     available(lab, instance.name)
     with opened(lab, instance.name, instance.database) as connection:
-        business.seed(connection, f"../aws/business/{instance.business}", ROWS, utcnow())
+        business.seed(connection, instance.business, ROWS, utcnow())
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE ROLE {APP_ROLE} LOGIN PASSWORD 'of-the-application'")
             cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {APP_ROLE}")
-    beat = business.sections(f"../aws/business/{instance.business}")["beat"]
+    beat = business.sections(instance.business)["beat"]
     lab.beat(region=HOME_REGION, instance=instance.name, database=instance.database, sql=beat)
 
 
@@ -171,31 +161,25 @@ def back_up(lab: AwsLab, name: str, *, copy_with: str | None, encrypted: bool = 
     return snapshot
 
 
-def build(lab: AwsLab, tell: Callable[[str], None] = print) -> dict[str, Network]:
-    """The whole estate, faults included; gives the sandbox networks by region."""
+def build(lab: AwsLab) -> dict[str, Network]:
+    """The whole estate, nothing wrong with it; gives the sandbox networks by region."""
     networks = {region: network(lab, region) for region in (HOME_REGION, COPY_REGION)}
     with ThreadPoolExecutor(3) as pool:
-        for done in [pool.submit(create, lab, one, networks[HOME_REGION].key) for one in INSTANCES]:
+        for done in [pool.submit(make, lab, one, networks) for one in INSTANCES]:
             done.result()
-    with opened(lab, "gift-cards", "cards") as connection, connection.cursor() as cursor:
-        cursor.execute("TRUNCATE cart_items")
-    for one in INSTANCES:
-        back_up(lab, one.name, copy_with=networks[COPY_REGION].key if one.copied else None, encrypted=one.encrypted)
-    plant(lab)
-    tell(f"  AWS double: {len(INSTANCES)} RDS instances in {HOME_REGION}, copies in {COPY_REGION}, at {lab.endpoint}")
+    lab.client("s3", HOME_REGION).create_bucket(Bucket=EVIDENCE, CreateBucketConfiguration={"LocationConstraint": HOME_REGION})
     return networks
 
 
-def plant(lab: AwsLab) -> None:
-    """Make one instance's snapshots old, one's restores never available, and one instance that nobody catalogued."""
-    from datetime import timedelta
+def make(lab: AwsLab, instance: Instance, networks: dict[str, Network]) -> None:
+    """One instance with its data, and its first backups."""
+    create(lab, instance, networks[HOME_REGION].key)
+    back_up(lab, instance.name, copy_with=networks[COPY_REGION].key, encrypted=instance.encrypted)
 
-    rds = lab.client("rds", HOME_REGION)
-    old = (utcnow() - timedelta(days=9)).isoformat()
-    for snapshot in rds.describe_db_snapshots(DBInstanceIdentifier="loyalty")["DBSnapshots"]:
-        lab.age_snapshot(region=HOME_REGION, snapshot=snapshot["DBSnapshotIdentifier"], created=old)
-    lab.stuck(pattern="dy-price-feeds-*", word="incompatible-network")
-    rds.create_db_instance(
+
+def stray(lab: AwsLab) -> None:
+    """An instance that nobody catalogued."""
+    lab.client("rds", HOME_REGION).create_db_instance(
         DBInstanceIdentifier=UNCATALOGUED,
         DBInstanceClass="db.t4g.micro",
         Engine="postgres",
@@ -207,14 +191,45 @@ def plant(lab: AwsLab) -> None:
     )
 
 
+def drop(lab: AwsLab, name: str, patience: float = 60.0) -> None:
+    """Delete an instance with everything that was kept of it. Raises TimeoutError."""
+    rds, deadline = lab.client("rds", HOME_REGION), time.monotonic() + patience
+    rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+    available(lab, name)
+    drop_copies(lab, name)
+    rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True)
+    while [one for one in rds.describe_db_instances()["DBInstances"] if one["DBInstanceIdentifier"] == name]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name} is not deleted after {patience:.0f} s; see {lab.home / 'server.log'}")
+        time.sleep(0.1)
+
+
+def drop_copies(lab: AwsLab, name: str) -> None:
+    """Delete what lies in the other region of one instance."""
+    rds = lab.client("rds", COPY_REGION)
+    for snapshot in rds.describe_db_snapshots(DBInstanceIdentifier=name)["DBSnapshots"]:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])
+
+
 def variables(lab: AwsLab, networks: dict[str, Network]) -> dict[str, str]:
     """What ``env.json`` needs to work with this AWS: connections, the endpoint for every SDK, the sandbox's security groups."""
     found = {
         "AIRFLOW_CONN_AWS_BACKUPS": lab.connection(role="drillyard-verify"),
         "AIRFLOW_CONN_AWS_RECOVERY": lab.connection(role="drillyard-drill"),
+        "AIRFLOW_CONN_EVIDENCE_AWS": json.dumps({"conn_type": "aws", "extra": {"storage_options": storage_options(lab)}}),
         "AWS_ENDPOINT_URL": lab.endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     for region, one in networks.items():
         found[f"DRILLYARD_AWS_SANDBOX_SG_{region.upper().replace('-', '_')}"] = one.security_group
     return found
+
+
+def storage_options(lab: AwsLab) -> dict[str, Any]:
+    """fsspec's options for s3fs: this account and no other."""
+    return {
+        "key": CREDENTIALS["aws_access_key_id"],
+        "secret": CREDENTIALS["aws_secret_access_key"],
+        "endpoint_url": lab.endpoint,
+        "client_kwargs": {"region_name": HOME_REGION},
+    }

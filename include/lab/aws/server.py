@@ -10,12 +10,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from include.lab import processes
 from include.lab.aws.rds import Rds
 from include.lab.postgres import HOST
 from include.lab.state import write_private
 
 UPLOAD_EVERY_S = 2.0
-"""Amazon uploads transaction logs every five minutes; the lab hurries."""
+"""Amazon uploads transaction logs every five minutes; the lab hurries. Seconds, unless it is started with others."""
 
 
 def build(plane: Any) -> tuple[Any, Rds]:
@@ -35,7 +36,7 @@ def build(plane: Any) -> tuple[Any, Rds]:
     return door, rds
 
 
-def serve(home: Path, port: int, *, hollow: bool) -> None:
+def serve(home: Path, port: int, *, hollow: bool, upload_every: float = UPLOAD_EVERY_S) -> None:
     """Answer until SIGTERM or SIGINT; then stop every server that was started."""
     import logging
 
@@ -54,9 +55,11 @@ def serve(home: Path, port: int, *, hollow: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    threading.Thread(target=_upload, args=(rds, over), daemon=True).start()
+    threading.Thread(target=_upload, args=(rds, over, upload_every), daemon=True).start()
     endpoint = f"http://{HOST}:{server.server_port}"
-    write_private(home / "server.json", json.dumps({"endpoint": endpoint, "pid": os.getpid()}))
+    mine = processes.identify(os.getpid())
+    assert mine is not None
+    write_private(home / "server.json", json.dumps({"endpoint": endpoint, "process": mine.model_dump(mode="json")}))
     over.wait()
     server.shutdown()
     rds.pool.shutdown(wait=True, cancel_futures=True)
@@ -65,8 +68,8 @@ def serve(home: Path, port: int, *, hollow: bool) -> None:
     (home / "server.json").unlink(missing_ok=True)
 
 
-def _upload(rds: Rds, over: threading.Event) -> None:
-    while not over.wait(UPLOAD_EVERY_S):
+def _upload(rds: Rds, over: threading.Event, every: float) -> None:
+    while not over.wait(every):
         rds.upload_all()
 
 
@@ -79,8 +82,9 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     parser.add_argument("--hollow", action="store_true", help="control plane only: no PostgreSQL behind anything")
+    parser.add_argument("--upload-every", type=float, default=UPLOAD_EVERY_S, help="seconds between two uploads of the log")
     options = parser.parse_args()
-    serve(options.home.resolve(), options.port, hollow=options.hollow)
+    serve(options.home.resolve(), options.port, hollow=options.hollow, upload_every=options.upload_every)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,15 @@ in words) and ``undo`` (what `mend` needs).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from include.lab import fleet
+from include.lab import clouds, fleet
 from include.lab import state as states
+from include.lab.clouds import CloudFault
 from include.lab.faults import of_backups, of_data, of_servers
 from include.lab.fleet import Database, Server
 from include.lab.state import LabState
@@ -28,10 +29,16 @@ class Planted(Frozen):
     fault: str
     service: str
     datastore: str
+    """Empty for a database that no catalog entry names."""
     must: list[str]
     may: list[str]
     evidence: str
     undo: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        """What records call it: a datastore's id, or an uncatalogued database's name."""
+        return f"{self.service}/{self.datastore}" if self.datastore else self.service
 
 
 class Fault(Frozen):
@@ -138,23 +145,53 @@ def plant(where: Path, name: str, service: str | None = None) -> Planted:
     Raises KeyError for an unknown fault or service, ValueError when the service cannot have it or has another one,
     FileNotFoundError when there is no lab.
     """
+    lab = states.load(where)
+    on_clouds = clouds.faults(lab.clouds)
+    if name in on_clouds:
+        return _plant_on_cloud(where, on_clouds[name], service)
     if name not in FAULTS:
-        raise KeyError(f"no fault named {name!r}; known: {', '.join(FAULTS)}")
+        raise KeyError(f"no fault named {name!r}; known: {', '.join([*FAULTS, *on_clouds])}")
     fault = FAULTS[name]
     server, database = fleet.find(service or fault.service)
     target = database.service
     if fault.physical is not None and fault.physical != server.physical:
         able = ", ".join(d.service for s in fleet.SERVERS if s.physical == fault.physical for d in s.databases)
         raise ValueError(f"{name} cannot be planted on {target}: its backups are of another kind; possible: {able}")
-    lab = states.load(where)
+
+    def make() -> Planted:
+        return Planted(fault=name, service=target, datastore=database.datastore, **fault.plant(lab, server, database))
+
+    return _once(where, name, target, make)
+
+
+def _plant_on_cloud(where: Path, fault: CloudFault, service: str | None) -> Planted:
+    if service not in (None, fault.service):
+        raise ValueError(f"{fault.name} is planted on {fault.service} alone: leave the service out")
+
+    def make() -> Planted:
+        undo = fault.plant(clouds.part(clouds.cloud_of(fault), where)) or {}
+        return Planted(
+            fault=fault.name,
+            service=fault.service,
+            datastore=fault.datastore,
+            must=list(fault.must),
+            may=list(fault.may),
+            evidence=fault.says,
+            undo=undo,
+        )
+
+    return _once(where, fault.name, fault.service, make)
+
+
+def _once(where: Path, name: str, target: str, make: Callable[[], Planted]) -> Planted:
+    """Plant and write down, unless it is there. Raises ValueError when the service has another fault."""
     with states.locked(where):
         there = [item for item in planted(where) if item.service == target]
         if there and there[0].fault == name:
             return there[0]
         if there:
             raise ValueError(f"{target} has {there[0].fault} already: mend it first (drillyard lab mend {target})")
-        done = fault.plant(lab, server, database)
-        item = Planted(fault=name, service=target, datastore=database.datastore, **done)
+        item = make()
         _write(where, [*planted(where), item])
     return item
 
@@ -162,10 +199,21 @@ def plant(where: Path, name: str, service: str | None = None) -> Planted:
 def plant_all(where: Path, *, tell: Callable[[str], None] = print) -> list[Planted]:
     """Plant every fault, each on its own service; gives all of them."""
     found = []
-    for name in FAULTS:
+    for name in (*FAULTS, *clouds.faults(states.load(where).clouds)):
         found.append(plant(where, name))
         tell(f"{name} on {found[-1].service}: {found[-1].evidence}")
     return found
+
+
+def plant_again(where: Path, anew: Iterable[str]) -> None:
+    """Plant what was planted on clouds that were made anew, which know nothing of it. The caller holds the lab's lock."""
+    known = clouds.faults(anew)
+    for item in planted(where):
+        if item.fault in known:
+            fault = known[item.fault]
+            undo = fault.plant(clouds.part(clouds.cloud_of(fault), where)) or {}
+            again = item.model_copy(update={"undo": undo})
+            _write(where, [again if one.fault == item.fault else one for one in planted(where)])
 
 
 def mend(where: Path, service: str | None = None) -> list[Planted]:
@@ -175,11 +223,19 @@ def mend(where: Path, service: str | None = None) -> list[Planted]:
     with states.locked(where):
         for item in planted(where):
             if service in (None, item.service):
-                server, database = fleet.find(item.service)
-                FAULTS[item.fault].mend(lab, server, database, item.undo)
+                _mend(lab, item)
                 mended.append(item)
                 _write(where, [one for one in planted(where) if one != item])
     return mended
+
+
+def _mend(lab: LabState, item: Planted) -> None:
+    if item.fault in FAULTS:
+        server, database = fleet.find(item.service)
+        FAULTS[item.fault].mend(lab, server, database, item.undo)
+    else:
+        fault = clouds.faults(lab.clouds)[item.fault]
+        fault.mend(clouds.part(clouds.cloud_of(fault), lab.home), item.undo)
 
 
 def _write(where: Path, items: list[Planted]) -> None:
