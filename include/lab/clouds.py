@@ -21,11 +21,13 @@ from include.lab.processes import Process
 from include.lab.state import write_private
 from include.values import Frozen
 
-PARTS = {"aws": "include.lab.aws.part"}
+PARTS = {"aws": "include.lab.aws.part", "azure": "include.lab.azure.part", "google": "include.lab.google.part"}
 """By cloud: the module whose `PART` is its `LabCloud`. Imported when asked for: a lab without a cloud loads none of its SDKs."""
 ALL = tuple(PARTS)
 
 UNCATALOGUED = "uncatalogued-database"
+HALTED = ("rpo", "rto", "database-amcheck", "expectations")
+"""Checks that a drill never comes to when nothing could be restored."""
 _SANDBOX = re.compile(r"(?:^|-)dy-")
 
 Tell = Callable[[str], None]
@@ -85,7 +87,11 @@ class LabCloud(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """End its servers and its processes. Nothing happens when none runs."""
+        """End the control plane and its servers. Nothing happens when none runs."""
+
+    def end(self) -> None:
+        """End everything of it."""
+        self.stop()
 
     def facts(self) -> dict[str, Any]:
         """What `build` gave. Raises FileNotFoundError when it never ended."""
@@ -146,7 +152,7 @@ def up(lab_home: Path, clouds: Iterable[str], tell: Tell) -> list[str]:
 
 def down(lab_home: Path, clouds: Iterable[str]) -> None:
     """Stop clouds. Nothing happens with those that do not run."""
-    at_once(lambda cloud: part(cloud, lab_home).stop(), clouds)
+    at_once(lambda cloud: part(cloud, lab_home).end(), clouds)
 
 
 def at_once(work: Callable[[str], Given], clouds: Iterable[str]) -> list[Given]:

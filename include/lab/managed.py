@@ -6,6 +6,7 @@ Both APIs give a server's address and no port, so every server listens on a loop
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from include.lab.aws.plane import Plane, Server, free_port
 from include.lab.double import ControlPlane, DoubleServer
 from include.lab.postgres import CommandFailed
 
+BEAT_EVERY_S = 10.0
 _INTERNAL = ("postgres", "rdsadmin")
 """Roles of the lab itself, as hidden from customers as the vendors' own agents are."""
 
@@ -28,6 +30,8 @@ class ManagedPlane(Plane):
     def __init__(self, folder: Path, *, network: int, group: str, port: int = 0) -> None:
         self.network, self.group = network, group
         self.port = port or free_port()
+        self.beats: dict[str, tuple[str, str]] = {}
+        """By server: the database and the statement that its application runs every few seconds."""
         self._hosts: dict[str, str] = {}
         self._hosts_lock = threading.Lock()
         super().__init__(folder)
@@ -96,14 +100,24 @@ class ManagedPlane(Plane):
     def _configure(self, server: Server, settings: Mapping[str, str], *, archive: bool) -> None:
         super()._configure(server, {**settings, "listen_addresses": f"'{server.cluster.host}'"}, archive=archive)
 
+    def beat_all(self) -> None:
+        """One round: applications write, and then every server that keeps its log uploads it."""
+        for key in list(self.servers):
+            with contextlib.suppress(Exception):  # it is being stopped or deleted: the next round sees what is left
+                if key in self.beats and self.running(key):
+                    self.sql(key, *self.beats[key])
+                self.upload(key)
+
 
 def serve_until_told(plane: ControlPlane, port: str, data: ManagedPlane | None) -> None:
-    """Serve until SIGTERM or SIGINT, then end the servers behind it as well."""
+    """Serve, with business going on, until SIGTERM or SIGINT; then end the servers behind it as well."""
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
     with DoubleServer(plane, int(port)):
-        told.wait()
+        while not told.wait(BEAT_EVERY_S):
+            if data is not None and data.beats:
+                data.beat_all()
     if data is not None:
         data.stop_all()
 
@@ -122,9 +136,21 @@ def behind(data: ManagedPlane | None) -> dict[str, Callable[[Mapping[str, Any]],
         data.sql(str(given["server"]), str(given["database"]), *given["statements"])
         return {}
 
+    def beat(given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"server", "database", "sql"}``: the server's application runs this every few seconds from now on."""
+        assert data is not None
+        data.beats[str(given["server"])] = (str(given["database"]), str(given["sql"]))
+        return {}
+
     def stop(_: Mapping[str, Any]) -> dict[str, Any]:
         if data is not None:
             data.stop_all()
         return {}
 
-    return {"sql": run_sql, "stop": stop, "port": lambda _: {"port": data.port if data else 5432}}
+    return {
+        "sql": run_sql,
+        "beat": beat,
+        "stop": stop,
+        "port": lambda _: {"port": data.port if data else 5432},
+        "servers": lambda _: {"servers": sorted(data.servers) if data else []},
+    }

@@ -1,4 +1,4 @@
-"""What a managed cloud of the lab holds: services of the distribution business, each with its data, some set up wrongly."""
+"""What a managed cloud of the lab holds: services of the distribution business, each with its data."""
 
 from __future__ import annotations
 
@@ -18,10 +18,6 @@ class Service(Frozen):
     database: str
     business: str
     """A file of ``include/lab/business``, without its ending."""
-    fault: str = ""
-    """The check that must find what is wrong with it; empty: nothing is."""
-    what: str = ""
-    """What was done to it, in words."""
 
 
 def statements(service: Service, born: datetime, rows: int = ROWS) -> list[str]:

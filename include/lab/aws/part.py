@@ -9,7 +9,7 @@ from typing import Any
 from include.lab.aws import control, estate
 from include.lab.aws.control import AwsLab
 from include.lab.aws.estate import COPY_REGION, HOME_REGION, Instance, Network
-from include.lab.clouds import UNCATALOGUED, CloudFault, LabCloud
+from include.lab.clouds import HALTED, UNCATALOGUED, CloudFault, LabCloud
 from include.lab.processes import Process
 from include.values import utcnow
 
@@ -150,6 +150,7 @@ AwsPart.faults = (
         service="price-feeds",
         datastore="feeds",
         must=("restore-ready",),
+        may=HALTED,
         says="what is restored from it never becomes available",
         plant=lambda part: part.lab().stuck(pattern="dy-price-feeds-*", word=STUCK),
         mend=lambda part, _: part.lab().unstick(),
@@ -159,7 +160,7 @@ AwsPart.faults = (
         service="gift-cards",
         datastore="cards",
         must=("question:carts have items", "expectations"),
-        may=("question:no cart is both ordered and empty",),
+        may=("question:no cart is both ordered and empty", "rto"),
         says="a table was emptied, and then the backup was taken",
         plant=_empty,
         mend=_again("gift-cards"),

@@ -1,11 +1,13 @@
-"""The lab's Flexible Servers: built through Azure's API as their owners would, and the faults planted in them."""
+"""The lab's Flexible Servers: built through Azure's API as their owners would."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 from include.clouds.azure.clients import Azure
+from include.lab import business
 from include.lab.doubles import Running
 from include.lab.managed_estate import Service, statements
 
@@ -15,15 +17,11 @@ REGION, PAIR = "westeurope", "northeurope"
 SERVICES: tuple[Service, ...] = (
     Service(name="customs-filing", database="filings", business="invoicing"),
     Service(name="fleet-telematics", database="telematics", business="warehouse-events"),
-    Service(name="pallet-pool", database="pallets", business="heartbeat",
-            fault="recovery-point-age", what="its newest backup is nine days old"),
-    Service(name="damage-claims", database="claims", business="heartbeat",
-            fault="copy-exists", what="its backups are kept in one region"),
-    Service(name="driver-rosters", database="rosters", business="heartbeat",
-            fault="store-retention", what="its backups are kept for a day instead of a week"),
-    Service(name="cold-chain", database="probes", business="heartbeat",
-            fault="restore-ready", what="its backup cannot be restored"),
-)  # fmt: skip
+    Service(name="pallet-pool", database="pallets", business="events"),
+    Service(name="damage-claims", database="claims", business="events"),
+    Service(name="driver-rosters", database="rosters", business="events"),
+    Service(name="cold-chain", database="probes", business="events"),
+)
 NINE_DAYS_S = 9 * 86400
 
 
@@ -39,7 +37,7 @@ def network(group: str, region: str) -> dict[str, str]:
 def settings(port: int) -> dict[str, Any]:
     """platform.yaml's ``clouds.azure.settings`` for this lab."""
     return {
-        "connection": "azure_lab",
+        "connection": "azure_recovery",
         "subscription": SUBSCRIPTION,
         "resource_group": SANDBOXES,
         "networks": {region: network(SANDBOXES, region) for region in (REGION, PAIR)},
@@ -50,7 +48,7 @@ def settings(port: int) -> dict[str, Any]:
 
 
 def connection(url: str) -> dict[str, Any]:
-    """The Airflow connection ``azure_lab``."""
+    """The Airflow connection ``azure_recovery``."""
     return {"conn_type": "azure", "extra": {"endpoint": url}}
 
 
@@ -61,15 +59,33 @@ def datastore(service: Service) -> dict[str, Any]:
 
 
 def build(lab: Running, azure: Azure, born: datetime) -> None:
-    """Make every server with its data and a backup, then plant the faults."""
-    for service in SERVICES:
-        create(azure, service)
-        lab.ask("sql", server=service.name, database=service.database, statements=statements(service, born))
-        lab.ask("backup", server=service.name)
-        if service.fault == "recovery-point-age":
-            lab.ask("backdate", server=service.name, seconds=NINE_DAYS_S)
-        if service.fault == "restore-ready":
-            lab.ask("damage", server=service.name)
+    """Make every server with its data, its application and a backup."""
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(make, lab, azure, service, born) for service in SERVICES]:
+            done.result()
+
+
+def make(lab: Running, azure: Azure, service: Service, born: datetime) -> None:
+    """One server with all of that."""
+    create(azure, service)
+    lab.ask("sql", server=service.name, database=service.database, statements=statements(service, born))
+    lab.ask("beat", server=service.name, database=service.database, sql=business.sections(service.business)["beat"])
+    back_up(lab, service.name)
+
+
+def back_up(lab: Running, name: str) -> None:
+    """Today's automatic backup."""
+    lab.ask("backup", server=name)
+
+
+def change(azure: Azure, name: str, backup: dict[str, Any]) -> None:
+    """Change how a server's backups are kept, as its owner does."""
+    azure.postgres.servers.begin_update(PRODUCTION, name, {"properties": {"backup": backup}}).result()
+
+
+def drop(azure: Azure, name: str) -> None:
+    """Delete a server. Its name stays reserved."""
+    azure.postgres.servers.begin_delete(PRODUCTION, name).result()
 
 
 def create(azure: Azure, service: Service) -> None:
@@ -80,8 +96,8 @@ def create(azure: Azure, service: Service) -> None:
         "administratorLoginPassword": "the-labs-administrator-password",
         "version": "18",
         "backup": {
-            "backupRetentionDays": 1 if service.fault == "store-retention" else 14,
-            "geoRedundantBackup": "Disabled" if service.fault == "copy-exists" else "Enabled",
+            "backupRetentionDays": 14,
+            "geoRedundantBackup": "Enabled",
         },
         "network": {"delegatedSubnetResourceId": place["subnet"], "privateDnsZoneArmResourceId": place["dns_zone"]},
     }

@@ -37,8 +37,8 @@ class Planted(Frozen):
 
     @property
     def subject(self) -> str:
-        """What records call it: a datastore's id, or an uncatalogued database's name."""
-        return f"{self.service}/{self.datastore}" if self.datastore else self.service
+        """What records call it: a datastore's id, or an uncatalogued database's name, which a cloud may not give twice."""
+        return str(self.undo.get("subject") or (f"{self.service}/{self.datastore}" if self.datastore else self.service))
 
 
 class Fault(Frozen):

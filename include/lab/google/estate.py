@@ -1,12 +1,14 @@
-"""The lab's Cloud SQL instances: built through Google's API as their owners would, and the faults planted in them."""
+"""The lab's Cloud SQL instances: built through Google's API as their owners would."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 from include.clouds.google.clients import Google
+from include.lab import business
 from include.lab.doubles import Running
 from include.lab.managed_estate import Service, statements
 
@@ -16,25 +18,23 @@ NETWORK = f"projects/{SANDBOXES}/global/networks/sandboxes"
 SERVICES: tuple[Service, ...] = (
     Service(name="freight-quotes", database="quotes", business="pricing"),
     Service(name="route-planning", database="routes", business="shipping"),
-    Service(name="dock-booking", database="docks", business="heartbeat",
-            fault="recovery-point-age", what="its newest backup run is nine days old"),
-    Service(name="tariff-lookup", database="tariffs", business="heartbeat",
-            fault="log-retention", what="point-in-time recovery is off"),
-    Service(name="yard-sensors", database="sensors", business="heartbeat",
-            fault="deletion-protection", what="one call would delete it with its backups"),
-    Service(name="load-boards", database="loads", business="heartbeat",
-            fault="restore-ready", what="its backup run cannot be restored"),
-)  # fmt: skip
+    Service(name="dock-booking", database="docks", business="events"),
+    Service(name="tariff-lookup", database="tariffs", business="events"),
+    Service(name="yard-sensors", database="sensors", business="events"),
+    Service(name="load-boards", database="loads", business="events"),
+)
 NINE_DAYS_S = 9 * 86400
+EVIDENCE = "example-distribution-evidence"
+"""The bucket of the example platform's records."""
 
 
 def settings(port: int) -> dict[str, Any]:
     """platform.yaml's ``clouds.google.settings`` for this lab."""
-    return {"connection": "google_lab", "project": SANDBOXES, "network": NETWORK, "port": port, "patience": "2m"}
+    return {"connection": "google_recovery", "project": SANDBOXES, "network": NETWORK, "port": port, "patience": "2m"}
 
 
 def connection(url: str) -> dict[str, Any]:
-    """The Airflow connection ``google_lab``."""
+    """The Airflow connection ``google_recovery``."""
     return {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": PROJECT, "endpoint": url}}
 
 
@@ -45,32 +45,51 @@ def datastore(service: Service) -> dict[str, Any]:
 
 
 def build(lab: Running, google: Google, born: datetime) -> None:
-    """Make every instance with its data and a backup run, then plant the faults."""
-    for service in SERVICES:
-        create(google, service)
-        lab.ask("sql", server=f"{PROJECT}-{service.name}", database=service.database, statements=statements(service, born))
-        lab.ask("backup", project=PROJECT, instance=service.name)
-        if service.fault == "recovery-point-age":
-            lab.ask("backdate", project=PROJECT, instance=service.name, seconds=NINE_DAYS_S)
-        if service.fault == "restore-ready":
-            lab.ask("damage", project=PROJECT, instance=service.name)
+    """Make every instance with its data, its application and a backup run."""
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(make, lab, google, service, born) for service in SERVICES]:
+            done.result()
+
+
+def make(lab: Running, google: Google, service: Service, born: datetime) -> None:
+    """One instance with all of that."""
+    create(google, service)
+    server = f"{PROJECT}-{service.name}"
+    lab.ask("sql", server=server, database=service.database, statements=statements(service, born))
+    lab.ask("beat", server=server, database=service.database, sql=business.sections(service.business)["beat"])
+    back_up(lab, service.name)
+
+
+def back_up(lab: Running, name: str) -> None:
+    """Today's backup run."""
+    lab.ask("backup", project=PROJECT, instance=name)
+
+
+def change(google: Google, name: str, settings: dict[str, Any]) -> None:
+    """Change an instance's settings, as its owner does."""
+    finish(google, google.call(google.sql.instances().patch(project=PROJECT, instance=name, body={"settings": settings})))
+
+
+def drop(google: Google, name: str) -> None:
+    """Delete an instance. Its name stays reserved."""
+    change(google, name, {"deletionProtectionEnabled": False})
+    finish(google, google.call(google.sql.instances().delete(project=PROJECT, instance=name)))
 
 
 def create(google: Google, service: Service) -> None:
     """An instance and its database, as its owner makes them."""
-    rolling = service.fault != "log-retention"
     body = {
         "name": service.name,
         "region": REGION,
         "databaseVersion": "POSTGRES_18",
         "settings": {
             "ipConfiguration": {"ipv4Enabled": False, "privateNetwork": f"projects/{PROJECT}/global/networks/production"},
-            "deletionProtectionEnabled": service.fault != "deletion-protection",
+            "deletionProtectionEnabled": True,
             "userLabels": {"environment": "production"},
             "backupConfiguration": {
                 "enabled": True,
                 "location": "eu",
-                "pointInTimeRecoveryEnabled": rolling,
+                "pointInTimeRecoveryEnabled": True,
                 "transactionLogRetentionDays": 14,
             },
         },
