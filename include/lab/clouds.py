@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from include.lab import processes
 from include.lab.processes import Process
@@ -30,6 +30,7 @@ HALTED = ("rpo", "rto", "database-amcheck", "expectations")
 """Checks that a drill never comes to when nothing could be restored."""
 _SANDBOX = re.compile(r"(?:^|-)dy-")
 
+Trouble = Literal["down", "throttle", "lost"]
 Tell = Callable[[str], None]
 Given = TypeVar("Given")
 
@@ -88,6 +89,14 @@ class LabCloud(ABC):
     @abstractmethod
     def stop(self) -> None:
         """End the control plane and its servers. Nothing happens when none runs."""
+
+    @abstractmethod
+    def trouble(self, kind: Trouble) -> None:
+        """From now on every call goes wrong: cut off (``down``), refused (``throttle``), or done and not answered (``lost``)."""
+
+    @abstractmethod
+    def calm(self) -> None:
+        """Everything answers again."""
 
     def end(self) -> None:
         """End everything of it."""

@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 from include.connections import ConnectionInfo
 from include.lab import doubles
-from include.lab.clouds import UNCATALOGUED, CloudFault, LabCloud
+from include.lab.clouds import UNCATALOGUED, CloudFault, LabCloud, Trouble
 from include.lab.doubles import Running
 from include.lab.managed_estate import Service
 from include.lab.processes import Process
 from include.values import utcnow
 
+ALL_CALLS = 10**9
 STRAY = Service(name="old-ledgers", database="ledgers", business="heartbeat")
 """The database that nobody catalogued. A cloud reserves a deleted server's name, so each time it gets another ending."""
 
@@ -69,6 +70,16 @@ class ManagedPart(LabCloud):
     def servers(self) -> list[str]:
         told: Mapping[str, list[str]] = self.double().ask("servers")
         return told["servers"]
+
+    def trouble(self, kind: Trouble) -> None:
+        if kind == "down":
+            self.double().ask("outage", on=True)
+        else:
+            self.double().ask("fault", kind=kind, times=ALL_CALLS)
+
+    def calm(self) -> None:
+        self.double().ask("outage", on=False)
+        self.double().ask("fault")
 
     def stop(self) -> None:
         found = doubles.attach(self.home)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from cloud_parts import catalog, ledger_on
 
 from include import clouds as rooms
 from include.catalog.load import load
@@ -19,13 +19,10 @@ from include.connections import parse
 from include.evidence.record import DrillRecord
 from include.evidence.store import LocalStore
 from include.evidence.stores import Stores
-from include.lab import clouds, postgres
+from include.lab import clouds
 from include.lab.clouds import CloudFault, LabCloud
-from include.lab.platform import example_without
-from include.lab.postgres import HOST
 from include.lab.state import LabState
 from include.ledger import open_ledger
-from include.ledger.migrations import migrate
 from include.recovery.desk import Desk
 from include.recovery.model import Outcome, Verdict
 from include.recovery.nightly import outcome, verify_region
@@ -71,27 +68,11 @@ class Estate:
         return {record.service: record for record in records}
 
 
-def catalog(cloud: str, folder: Path) -> Path:
-    """The example platform with its services on one cloud, and without the others."""
-    merged = example_without(set(clouds.ALL) - {cloud}, folder / "platform")
-    for path in (merged / "services").glob("*.yaml"):
-        entry = yaml.safe_load(path.read_text())
-        if any(one["cloud"] != cloud for one in entry.get("datastores", [])):
-            path.unlink()
-    kept = {path.stem for path in (merged / "services").glob("*.yaml")}
-    for path in (merged / "services").glob("*.yaml"):
-        entry = yaml.safe_load(path.read_text())
-        if "depends_on" in entry:
-            path.write_text(yaml.safe_dump(entry | {"depends_on": [name for name in entry["depends_on"] if name in kept]}))
-    return merged
-
-
 @pytest.fixture(scope="module", params=clouds.ALL)
 def estate(request: pytest.FixtureRequest, small_lab: LabState) -> Iterator[Estate]:
     home = Path(tempfile.mkdtemp(prefix="dy-estate-"))
     home.chmod(0o755)
-    part, patched, ledger = clouds.part(request.param, home), pytest.MonkeyPatch(), f"estate_{request.param}"
-    cluster = small_lab.cluster("control-db")
+    part, patched = clouds.part(request.param, home), pytest.MonkeyPatch()
     try:
         assert part.up()
         assert not part.up(), "what runs and was built is left alone"
@@ -99,20 +80,17 @@ def estate(request: pytest.FixtureRequest, small_lab: LabState) -> Iterator[Esta
             fault.plant(part)
         for name, value in {**part.variables(), "DRILLYARD_LAB_HOME": str(home), "DRILLYARD_BACKUP_KEY": KEY}.items():
             patched.setenv(name, value)
-        postgres.execute(cluster, "postgres", f"CREATE DATABASE {ledger}")
-        url = f"postgresql+psycopg2://postgres:{cluster.password}@{HOST}:{cluster.port}/{ledger}"
-        migrate(url)
-        yield Estate(part, opened(part, home, url))
+        with ledger_on(small_lab, f"estate_{request.param}") as url:
+            yield Estate(part, opened(part, home, url))
     finally:
         patched.undo()
         part.end()
         assert part.process() is None
-        postgres.execute(cluster, "postgres", f"DROP DATABASE IF EXISTS {ledger} WITH (FORCE)")
         shutil.rmtree(home, ignore_errors=True)
 
 
 def opened(part: LabCloud, home: Path, url: str) -> Desk:
-    loaded = load(catalog(part.name, home))
+    loaded = load(catalog([part.name], home))
     assert loaded.errors == ()
     room, settings, variables = rooms.room(part.name), loaded.catalog.settings[part.name], part.variables()
 

@@ -9,7 +9,7 @@ from typing import Any
 from include.lab.aws import control, estate
 from include.lab.aws.control import AwsLab
 from include.lab.aws.estate import COPY_REGION, HOME_REGION, Instance, Network
-from include.lab.clouds import HALTED, UNCATALOGUED, CloudFault, LabCloud
+from include.lab.clouds import HALTED, UNCATALOGUED, CloudFault, LabCloud, Trouble
 from include.lab.processes import Process
 from include.values import utcnow
 
@@ -52,6 +52,16 @@ class AwsPart(LabCloud):
 
     def servers(self) -> list[str]:
         return list(self.lab().servers())
+
+    def trouble(self, kind: Trouble) -> None:
+        if kind == "down":
+            self.lab().down()
+        else:
+            self.lab().fault(kind=kind, count=None)
+
+    def calm(self) -> None:
+        self.lab().down(down=False)
+        self.lab().clear_faults()
 
     def stop(self) -> None:
         found = control.attach(self.home)
