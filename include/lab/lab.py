@@ -53,7 +53,9 @@ def up(
         lab = states.load(place) if states.path(place).exists() else new_state(place, user, rows, fixed_ports=fixed_ports)
         lab, moved = settle_ports(lab)
         if clouds is not None:
-            the_clouds.down(place, set(lab.clouds) - set(clouds))
+            without = set(lab.clouds) - set(clouds)
+            the_clouds.down(place, without)
+            board.forget(place, without)
         lab = states.save(lab if clouds is None else lab.model_copy(update={"clouds": tuple(clouds)}))
         lay_out(lab)
         tell(f"lab in {place}: {len(fleet.SERVERS)} PostgreSQL servers, {lab.rows:,} order lines")

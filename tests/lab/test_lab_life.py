@@ -18,10 +18,11 @@ from lab_homes import new_home
 from typer.testing import CliRunner
 
 from include.connections import from_environment
-from include.lab import accounts, backups, binaries, business, dangers, environment, fleet, postgres, processes
+from include.lab import accounts, backups, binaries, business, clouds, dangers, environment, fleet, postgres, processes
 from include.lab import lab as the_lab
 from include.lab import state as states
 from include.lab.cli import app
+from include.lab.faults import board
 from include.lab.postgres import Cluster
 from include.values import utcnow
 
@@ -262,6 +263,29 @@ def test_programs_that_the_server_user_cannot_reach_are_copied_with_their_librar
         )
         postgres.initdb(cluster, {})
         assert "pg_dump (PostgreSQL) 18" in postgres.run(cluster, "pg_dump", "--version")
+
+
+def test_a_cloud_joins_is_made_again_after_a_crash_with_its_faults_and_leaves(lab):
+    azure, before = clouds.part("azure", lab.home), environment.read(lab)
+    try:
+        the_lab.up(lab.home, clouds=["azure"], tell=lambda _: None)
+        board.plant(lab.home, "azure-no-copy")
+        first = azure.process()
+        [told] = the_lab.status(lab.home)["clouds"]
+        assert (told["name"], told["pid"]) == ("azure", first.pid)
+        assert environment.read(lab)["AIRFLOW_CONN_AZURE_RECOVERY"].count(azure.url()) == 1
+        psutil.Process(first.pid).kill()
+        processes.wait_gone(first, 20)
+        the_lab.up(lab.home, tell=lambda _: None)
+        assert azure.process() not in (None, first)
+        server = azure.client().postgres.servers.get("harbour-production", "damage-claims")
+        assert server.properties.backup.geo_redundant_backup == "Disabled", "what was planted is planted again"
+        assert [fault.fault for fault in board.mend(lab.home, "damage-claims")] == ["azure-no-copy"]
+    finally:
+        the_lab.up(lab.home, clouds=[], tell=lambda _: None)
+    assert azure.process() is None
+    assert [line for line in processes_of(lab.home) if "clouds/azure" in line] == []
+    assert environment.read(lab) == before
 
 
 def test_the_commands_speak_of_what_is_there(lab):

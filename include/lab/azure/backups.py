@@ -99,6 +99,13 @@ class Backups:
             one["properties"]["completedTime"] = written(completed - by)
         return {"backups": len(self._servers.backups.get(name, []))}
 
+    def geo(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"server", "on"}``: as if it had been made with geo-redundant backups, or without: no call changes it later."""
+        wanted = "Enabled" if given.get("on") else "Disabled"
+        with self._servers.lock:
+            self._servers.servers[str(given["server"])]["properties"]["backup"]["geoRedundantBackup"] = wanted
+        return {"geoRedundantBackup": wanted}
+
     def damage(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """``{"server"}``: nothing can be restored from its newest backup, and nothing says so."""
         name = str(given["server"])

@@ -43,6 +43,7 @@ def azure(folder: Path | None, *, pace: float = 0.3) -> ArmPlane:
     plane.commands |= {
         "backup": backups.back_up,
         "backdate": backups.backdate,
+        "geo": backups.geo,
         "damage": backups.damage,
         "seed": backups.seed,
         "stall": stall,

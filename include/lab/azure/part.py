@@ -34,6 +34,10 @@ def _age(part: AzurePart) -> None:
     part.double().ask("backdate", server="pallet-pool", seconds=estate.NINE_DAYS_S)
 
 
+def _geo(part: AzurePart, *, on: bool) -> None:
+    part.double().ask("geo", server="damage-claims", on=on)
+
+
 def _damage(part: AzurePart) -> None:
     part.double().ask("damage", server="cold-chain")
 
@@ -56,8 +60,8 @@ AzurePart.faults = (
         must=("copy-exists",),
         may=("copy-age",),
         says="its backups are kept in one region",
-        plant=_backups("damage-claims", geoRedundantBackup="Disabled"),
-        mend=_backups("damage-claims", geoRedundantBackup="Enabled"),
+        plant=lambda part: _geo(part, on=False),
+        mend=lambda part, _: _geo(part, on=True),
     ),
     CloudFault(
         name="azure-short-retention",

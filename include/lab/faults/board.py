@@ -216,6 +216,13 @@ def plant_again(where: Path, anew: Iterable[str]) -> None:
             _write(where, [again if one.fault == item.fault else one for one in planted(where)])
 
 
+def forget(where: Path, gone: Iterable[str]) -> None:
+    """Take the faults of clouds that the lab has no longer from the list. The caller holds the lab's lock."""
+    known = clouds.faults(gone)
+    if known:
+        _write(where, [item for item in planted(where) if item.fault not in known])
+
+
 def mend(where: Path, service: str | None = None) -> list[Planted]:
     """Take the faults of one service, or all, back; gives what was mended. Each mended database is backed up anew."""
     mended = []
