@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from cloud_parts import catalog, ledger_on
+from lab_homes import new_home
 
 from include import clouds as rooms
 from include.catalog.load import load
@@ -70,8 +70,7 @@ class Estate:
 
 @pytest.fixture(scope="module", params=clouds.ALL)
 def estate(request: pytest.FixtureRequest, small_lab: LabState) -> Iterator[Estate]:
-    home = Path(tempfile.mkdtemp(prefix="dy-estate-"))
-    home.chmod(0o755)
+    home = new_home()
     part, patched = clouds.part(request.param, home), pytest.MonkeyPatch()
     try:
         assert part.up()

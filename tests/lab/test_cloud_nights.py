@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from cloud_parts import catalog, ledger_on
+from lab_homes import new_home
 
 from include.lab import airflow_home, clouds, environment
 from include.lab.clouds import LabCloud, Trouble
@@ -56,8 +55,7 @@ class Nights:
 
 @pytest.fixture(scope="module")
 def nights(small_lab: LabState) -> Iterator[Nights]:
-    home = Path(tempfile.mkdtemp(prefix="dy-nights-"))
-    home.chmod(0o755)
+    home = new_home()
     parts = {cloud: clouds.part(cloud, home) for cloud in clouds.ALL}
     try:
         with ledger_on(small_lab, "cloud_nights") as url:
