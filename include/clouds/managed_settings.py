@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, WithJsonSchema
 
 from include.catalog import model
 from include.catalog.entry import Entry
@@ -21,7 +23,8 @@ class ManagedDatastore(model.Datastore):
 class ManagedSandboxes(Entry):
     """Where a cloud's restored databases are made."""
 
-    port: int = 5432
+    port: Annotated[int, WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\$\{.+\}$"}]})] = 5432
+    """A number, or where the environment has it: the lab's servers listen on a port that is free."""
     digests_options: dict[str, str] = Field(default_factory=dict)
     """fsspec options for the stores of digests."""
     failure_domains: dict[str, str] = Field(default_factory=dict)

@@ -92,15 +92,16 @@ class ManagedPart(LabCloud):
 
 def stray(cloud: type[ManagedPart]) -> CloudFault:
     """A database that no catalog entry names."""
+    called = f"{STRAY.name}-{cloud.name}"
 
     def plant(part: ManagedPart) -> dict[str, Any]:
-        name = f"{STRAY.name}-{int(utcnow().timestamp())}"
+        name = f"{called}-{int(utcnow().timestamp())}"
         part.estate.create(part.client(), STRAY.model_copy(update={"name": name}))
         return {"name": name, "subject": f"{part.holder}/{name}"}
 
     return CloudFault(
         name=f"{cloud.name}-uncatalogued",
-        service=f"{cloud.holder}/{STRAY.name}",
+        service=f"{cloud.holder}/{called}",
         must=(UNCATALOGUED,),
         says="a server that no catalog entry names",
         plant=plant,

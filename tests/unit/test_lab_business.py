@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from include.catalog.load import load
-from include.lab import backups, business, environment, fleet, home
+from include.lab import backups, business, clouds, environment, fleet, home
+from include.lab.aws import estate as aws_estate
+from include.lab.azure import estate as azure_estate
 from include.lab.faults import board
 from include.lab.faults.of_data import written_tables
+from include.lab.google import estate as google_estate
+from include.lab.platform import FOLDERS, example_without
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 DATABASES = [database for server in fleet.SERVERS for database in server.databases]
@@ -27,8 +31,19 @@ def test_the_example_passes_with_and_without_a_lab(example):
         assert loaded.broken == {}
 
 
+@pytest.mark.parametrize("gone", [clouds.ALL, ("aws",), ("azure",), ("azure", "google")], ids=" ".join)
+def test_the_example_without_some_clouds_passes_too(tmp_path, gone):
+    part = load(example_without(gone, tmp_path / "part"), {"DRILLYARD_LAB_HOME": "/lab"})
+    assert (part.errors, part.warnings, part.broken) == ((), (), {})
+    assert {d.cloud for s in part.catalog.services.values() for d in s.datastores} == {"selfhosted", *clouds.ALL} - set(gone)
+    folders = {store["name"] for store in FOLDERS}
+    kept_in_clouds = not {"aws", "google"} & set(gone)
+    assert ({store.name for store in part.catalog.platform.evidence} == folders) is not kept_in_clouds
+
+
 def test_every_catalogued_database_is_in_the_fleet_and_the_other_way_round(example):
-    catalogued = {f"{s.service}/{d.name}": d for s in example.catalog.services.values() for d in s.datastores}
+    every = {f"{s.service}/{d.name}": d for s in example.catalog.services.values() for d in s.datastores}
+    catalogued = {name: entry for name, entry in every.items() if entry.cloud not in clouds.ALL}
     assert set(catalogued) == {database.datastore_id for database in DATABASES}
     for server in fleet.SERVERS:
         for database in server.databases:
@@ -48,6 +63,18 @@ def test_every_catalogued_database_is_in_the_fleet_and_the_other_way_round(examp
             assert [c.failure_domain for c in entry.backups.copies] == [server.copies_in]
 
 
+def test_every_database_on_a_cloud_is_in_its_estate_and_the_other_way_round(example):
+    catalogued = {
+        (d.cloud, s.service, d.database) for s in example.catalog.services.values() for d in s.datastores if d.cloud in clouds.ALL
+    }
+    estates = {"aws": aws_estate.INSTANCES, "azure": azure_estate.SERVICES, "google": google_estate.SERVICES}
+    assert catalogued == {(cloud, one.name, one.database) for cloud, made in estates.items() for one in made}
+    for cloud in clouds.ALL:
+        faults = clouds.part(cloud, Path("/lab")).faults
+        assert {(cloud, one.service) for one in faults if one.datastore} < {(where, name) for where, name, _ in catalogued}
+        assert all(clouds.cloud_of(one) == cloud for one in faults)
+
+
 def test_the_example_is_a_believable_business(example):
     services = example.catalog.services
     tiers = {tier: [s for s in services.values() if s.tier == tier] for tier in example.catalog.platform.tiers}
@@ -57,7 +84,7 @@ def test_the_example_is_a_believable_business(example):
         assert service.description
         for datastore in service.datastores:
             assert len(datastore.validation.questions) >= 3
-            assert any(question.digest for question in datastore.validation.questions)
+            assert any(question.digest for question in datastore.validation.questions) or datastore.cloud in clouds.ALL
             assert datastore.validation.expectations
             assert datastore.validation.constraints
 

@@ -57,7 +57,7 @@ AzurePart.faults = (
         name="azure-no-copy",
         service="damage-claims",
         datastore="claims",
-        must=("copy-exists",),
+        must=("copy-exists", "geo-redundancy"),
         may=("copy-age",),
         says="its backups are kept in one region",
         plant=lambda part: _geo(part, on=False),
