@@ -77,7 +77,10 @@ class Store(ABC):
     def replace(self, path: str, data: bytes) -> None:
         """Write an object whether it is there or not. Raises ValueError for evidence: that is never changed."""
         _refuse_evidence(path)
-        self._overwrite(path, data)
+        try:
+            self._overwrite(path, data)
+        except FileExistsError as error:  # not this object, which may be there, but something in the place of its folder
+            raise StoreDown(f"store {self!r} cannot write {path}: {error}") from error
 
     def delete(self, path: str) -> None:
         """Remove an object; harmless when it is gone. Raises ValueError for evidence."""

@@ -19,7 +19,7 @@ from include.recovery import cold, drill, leases
 from include.recovery.conclude import draft
 from include.recovery.contracts import Transient
 from include.recovery.journal import Journal
-from include.recovery.model import Lease, Outcome, PlanItem, Request, Target, Verdict
+from include.recovery.model import Check, Lease, Outcome, PlanItem, Request, Target, Verdict
 from include.recovery.naming import sandbox_name
 from include.recovery.notebook import Notebook
 from include.recovery.run import wait
@@ -101,7 +101,7 @@ def recover(job: Recovery, services: Sequence[KitService]) -> list[Recovered]:
             began = time.monotonic()
             try:
                 done.append(one(job, service, known))
-            except (LookupError, OSError, ValueError, RuntimeError, drill.Halted) as error:
+            except (LookupError, OSError, ValueError, RuntimeError, drill.Halted, Transient) as error:
                 job.say(f"{service.service}/{known.datastore}: NOT RESTORED: {error}")
                 done.append(_not_restored(service, known, str(error)))
             job.say(f"{service.service}/{known.datastore}: took {time.monotonic() - began:.1f} s")
@@ -184,7 +184,7 @@ def _conclude(job: Recovery, desk: Desk, item: PlanItem, place: cold.Place, rest
     if restored and not job.discard:
         _adopt(desk, item)
         _hand_over(job, desk, item)
-    leases.close(desk, item)
+    _close(job, desk, item)
     record = draft(desk, item)
     note = _note(job, item, place, record, kept=restored and not job.discard)
     desk.write(note)
@@ -203,6 +203,18 @@ def _conclude(job: Recovery, desk: Desk, item: PlanItem, place: cold.Place, rest
         seconds=seconds,
         record_id=note.record_id,
     )
+
+
+def _close(job: Recovery, desk: Desk, item: PlanItem) -> None:
+    """End what is not kept. A region that is gone cannot prove that nothing of ours is left in it: then the lease stays open,
+    and the reaper looks again when it is back."""
+    try:
+        leases.close(desk, item)
+    except Transient as unknown:
+        detail = f"nobody can tell now whether everything was taken away: {unknown}"
+        check = Check(name="nothing-left", layer="cleanup", outcome=Outcome.UNKNOWN, detail=detail)
+        Journal(desk.ledger, item).add_checks([check])
+        job.say(f"{item.label}: {detail}; its lease stays open")
 
 
 def _adopt(desk: Desk, item: PlanItem) -> None:

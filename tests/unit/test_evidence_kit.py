@@ -203,3 +203,11 @@ def test_a_page_escapes_what_the_catalog_says() -> None:
     kit = a_kit()
     evil = kit.services[0].model_copy(update={"description": "<script>alert(1)</script>"})
     assert "<script>alert" not in runbook.as_page(kit.model_copy(update={"services": (evil, *kit.services[1:])}))
+
+
+def test_something_in_the_place_of_a_stores_folder_is_a_store_that_is_down(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("no folder")
+    store = LocalStore("one", tmp_path / "one")
+    for verb in (lambda: store.replace("newest-kit.json", b"x"), lambda: store.delete("kits/a/b"), lambda: store.list("kits/")):
+        with pytest.raises(StoreDown, match="store one"):
+            verb()
