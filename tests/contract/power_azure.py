@@ -152,8 +152,8 @@ def azure_power() -> Iterator[PowerHarness]:
 
         hands, url = Hands(server, connection("owner")), server.url
         yield PowerHarness(
-            switch=room.power(connection),
-            activity=room.activity(connection),
+            switch=room.power_switch(connection),
+            activity=room.activity_reader(connection),
             batch=Batch(cloud="azure", account=SUBSCRIPTION, region=REGION, connection="azure_power"),
             things=things(hands),
             throttled=lambda: door_faults(url, "throttle"),

@@ -44,14 +44,14 @@ def places(datastore: Datastore, domain: str) -> Mapping[str, Sequence[str]]:
     return {}
 
 
-def power(clients: Clients, settings: object = None) -> PowerSwitch:
+def power_switch(clients: Clients, settings: object = None) -> PowerSwitch:
     """The switch of virtual machines, scale sets, Flexible Server and AKS; batches name connection and subscription."""
     from include.clouds.azure.power import switch
 
     return switch(clients)
 
 
-def activity(clients: Clients, settings: object = None) -> Activity:
+def activity_reader(clients: Clients, settings: object = None) -> Activity:
     """The reader of Azure Monitor."""
     from include.clouds.azure.activity import AzureMonitor
 
