@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import psycopg2
 import pytest
-from azure_plane import SUBSCRIPTION, flexible_server
-from google_plane import PROJECT, cloud_sql
 
 from include import clouds
+from include.settings import PROJECT as ROOT
 from include.suspension.model import Batch, Outcome, Power, Resource, Wake
+
+sys.path.insert(0, str(ROOT / "tests" / "contract"))
+
+from azure_plane import SUBSCRIPTION, flexible_server
+from google_plane import PROJECT, cloud_sql
 
 SHOPS = {
     "google": (cloud_sql, PROJECT, "europe-west1", "cloud-sql"),
