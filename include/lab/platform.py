@@ -12,18 +12,10 @@ import yaml
 from include.settings import PROJECT
 
 EXAMPLE = PROJECT / "include" / "platforms" / "example"
-FOLDERS = [
-    {"name": name, "url": f"${{DRILLYARD_LAB_HOME:-/var/lib/drillyard}}/dc-{name}/evidence", "failure_domain": f"dc-{name}"}
-    for name in ("north", "south")
-]
-"""Evidence in the two sites, where one of the clouds that would keep it is missing."""
 
 
 def example_without(clouds: Collection[str], target: Path) -> Path:
-    """The example platform without some clouds and whatever is on them, in a folder that is made anew; gives that folder.
-
-    Evidence that would be kept on one of them is kept in the sites' folders.
-    """
+    """The example platform without some clouds and whatever is on them, in a folder that is made anew; gives that folder."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(EXAMPLE, target)
     gone = {path.stem for path in (target / "services").glob("*.yaml") if _on(path, clouds)}
@@ -65,4 +57,4 @@ def _without_clouds(entry: dict[str, Any], clouds: Collection[str]) -> dict[str,
     kept = _but(entry["clouds"], clouds)
     domains = {region["failure_domain"] for cloud in kept.values() for region in cloud["regions"]}
     evidence = [store for store in entry["evidence"] if store["failure_domain"] in domains]
-    return {**entry, "clouds": kept, "evidence": evidence if evidence == entry["evidence"] else FOLDERS}
+    return {**entry, "clouds": kept, "evidence": evidence}

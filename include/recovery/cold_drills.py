@@ -28,7 +28,7 @@ from include.values import Frozen, Instant, utcnow
 
 if TYPE_CHECKING:
     from include.catalog.loaded import Loaded
-    from include.catalog.model import Datastore, EvidenceStore
+    from include.catalog.model import Datastore, EvidenceStore, Service
     from include.connections import Connections
     from include.evidence.stores import Stores
     from include.ledger import Ledger
@@ -80,13 +80,23 @@ def due(loaded: Loaded, notes: Iterable[NoteRecord], now: datetime, *, only: Ite
         if not subjects or (chosen is not None and name not in chosen):
             continue
         every = loaded.catalog.platform.tiers[service.tier].cold_drill_every
-        turns = {store: min(last.get((one, store)) or _NEVER for one in subjects) for store in stores}
+        near = beside(loaded, service) or stores
+        turns = {store: min(last.get((one, store)) or _NEVER for one in subjects) for store in near}
         at = max(turns.values())
         why = "asked for" if chosen is not None else _why(at, every, now)
         if why:
-            store = min(stores, key=lambda one: (turns[one], stores.index(one)))
+            store = min(near, key=lambda one: (turns[one], stores.index(one)))
             found.append(ColdItem(service=name, store=store, tier=service.tier, why=why))
     return found
+
+
+def beside(loaded: Loaded, service: Service) -> list[str]:
+    """The stores in whose failure domain a copy of each of a service's databases lies: what a fire leaves is one domain.
+
+    Empty when a cloud keeps the backups: it is asked over the network, from wherever.
+    """
+    domains = [set(_places(loaded, one)) for one in service.datastores]
+    return [one.name for one in loaded.catalog.platform.evidence if all(one.failure_domain in found for found in domains)]
 
 
 _NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -13,7 +13,7 @@ from include.lab.azure import estate as azure_estate
 from include.lab.faults import board
 from include.lab.faults.of_data import written_tables
 from include.lab.google import estate as google_estate
-from include.lab.platform import FOLDERS, example_without
+from include.lab.platform import example_without
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 DATABASES = [database for server in fleet.SERVERS for database in server.databases]
@@ -36,9 +36,8 @@ def test_the_example_without_some_clouds_passes_too(tmp_path, gone):
     part = load(example_without(gone, tmp_path / "part"), {"DRILLYARD_LAB_HOME": "/lab"})
     assert (part.errors, part.warnings, part.broken) == ((), (), {})
     assert {d.cloud for s in part.catalog.services.values() for d in s.datastores} == {"selfhosted", *clouds.ALL} - set(gone)
-    folders = {store["name"] for store in FOLDERS}
-    kept_in_clouds = not {"aws", "google"} & set(gone)
-    assert ({store.name for store in part.catalog.platform.evidence} == folders) is not kept_in_clouds
+    kept = {"north", "south", *(store for cloud, store in (("aws", "frankfurt"), ("google", "belgium")) if cloud not in gone)}
+    assert {store.name for store in part.catalog.platform.evidence} == kept
 
 
 def test_every_catalogued_database_is_in_the_fleet_and_the_other_way_round(example):
