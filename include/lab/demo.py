@@ -107,7 +107,7 @@ def run_dags(environment: Mapping[str, str], dag_id: str, confs: Sequence[Mappin
     def run(number: int) -> str:
         command = ["dags", "test", dag_id, "--conf", json.dumps(confs[number])]
         try:
-            output = airflow_home.run_airflow(environment, command, timeout=900)
+            output = airflow_home.run_airflow(environment, command, timeout=1800)
         except airflow_home.CommandFailed as red:
             output = red.output
         (FOLDER / f"{dag_id}-{number}.log").write_text(output)
