@@ -76,7 +76,8 @@ def schema(write: Annotated[bool, typer.Option("--write", help="Write the files 
 def discover(directory: Directory = None) -> None:
     """Ask every cloud for its databases; print a draft of those that the catalog does not name.
 
-    Exit code 1 when there are any, or when a cloud could not be asked: a database that nobody drills is a red finding.
+    Exit code 1 when there are any, or when a cloud or one of its servers could not be asked: a database that nobody drills is a
+    red finding, and so is not knowing.
     """
     from include.catalog.discover import discover as ask
     from include.catalog.discover import render

@@ -24,24 +24,25 @@ class Found:
     drafts: dict[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """By cloud: a draft of each datastore entry."""
     failed: dict[str, str] = field(default_factory=dict)
-    """By cloud: why it could not be asked."""
+    """By cloud, or by cloud and the server, project or region in it: why it could not be asked."""
     asked: list[str] = field(default_factory=list)
 
 
 def discover(loaded: Loaded, clients: Connections = from_environment, room: Callable[[str], CloudRoom] | None = None) -> Found:
-    """Ask every cloud of the platform. One that cannot answer is noted, and hides no other."""
+    """Ask every cloud of the platform. One that cannot answer is noted, as is a part of it, and hides no other."""
     found = Found()
     for cloud in loaded.catalog.platform.clouds:
         known = {key: item for key, (_, item) in loaded.catalog.datastores().items() if item.cloud == cloud}
         try:
-            drafts = (room or clouds.room)(cloud).backup_source(clients, loaded.catalog.settings.get(cloud)).discover(known)
+            told = (room or clouds.room)(cloud).backup_source(clients, loaded.catalog.settings.get(cloud)).discover(known)
         except Exception as error:  # whatever an SDK raises is this cloud's finding; the others are still asked
             lines = str(error).strip().splitlines()
             found.failed[cloud] = lines[0] if lines else type(error).__name__
             continue
         found.asked.append(cloud)
-        if drafts:
-            found.drafts[cloud] = drafts
+        found.failed |= {f"{cloud}, {place}": why for place, why in told.unreadable.items()}
+        if told.drafts:
+            found.drafts[cloud] = told.drafts
     return found
 
 

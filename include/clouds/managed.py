@@ -6,7 +6,7 @@ import ipaddress
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -153,6 +153,12 @@ def digests_at(folder: str | None, name: str, options: Mapping[str, Any]) -> dic
         return {}
     except ValueError:
         return {"digests": {"unreadable": place}}
+
+
+def drafts(place: Mapping[str, Any], names: Collection[str], known: Collection[str]) -> list[dict[str, Any]]:
+    """Catalog entries to fill in, of the databases of one server that no entry knows. `business_time` only the owner knows."""
+    new = sorted(one for one in names if one not in known)
+    return [{"name": one.lower().replace("_", "-"), **place, "database": one, "business_time": ""} for one in new]
 
 
 def entrance(name: str, host: str, port: int, database: str, secret: str) -> Access:

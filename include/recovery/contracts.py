@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from include.catalog.model import Datastore
-from include.recovery.model import Access, Check, Inspection, Lease, Owned, PlanItem, RecoveryPoint, Sandbox, Survey
+from include.recovery.model import Access, Check, Discovery, Inspection, Lease, Owned, PlanItem, RecoveryPoint, Sandbox, Survey
 
 
 class Unsupported(Exception):
@@ -37,8 +37,11 @@ class BackupSource(Protocol):
         """A known-bad version of a good point, for the canary; removed on exit. The original is not touched."""
         ...
 
-    def discover(self, datastores: Mapping[str, Datastore]) -> Sequence[Mapping[str, Any]]:
-        """What is there and not among the catalogued datastores (by id): drafts of datastore entries."""
+    def discover(self, datastores: Mapping[str, Datastore]) -> Discovery:
+        """What is there and not among the catalogued datastores (by id).
+
+        A server, project or region that does not answer hides no other: it goes to `Discovery.unreadable`.
+        """
         ...
 
 
@@ -67,7 +70,8 @@ class DatabaseRestore(Protocol):
     def secure(self, name: str, datastore: Datastore, secret: str) -> Sequence[Check]:
         """Rotate passwords, disable logins, cut every way out, before the first connection. One check a measure.
 
-        `secret` seeds the passwords (HMAC over sandbox name and role), so no password is stored anywhere.
+        `secret` seeds the passwords (HMAC over sandbox name and role), so no password is stored anywhere. Raises Transient
+        while the cloud is still at it: what was asked for is not asked again, so call it again until it answers.
         """
         ...
 

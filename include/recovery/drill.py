@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.recovery import leases, measures
+from include.recovery.contracts import Transient
 from include.recovery.journal import Journal
 from include.recovery.model import Check, Outcome, PlanItem, RecoveryPoint, Sandbox, Status
 from include.recovery.naming import sandbox_name
@@ -106,41 +107,63 @@ def watch(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) ->
     journal = Journal(desk.ledger, item, clock)
     heed_stop(desk, journal)
     datastore = desk.datastore(item.service, item.datastore)
-    sandbox = desk.restore.find(sandbox_name(item.drill_id), datastore, item.drill_id)
+    try:
+        sandbox = desk.restore.find(sandbox_name(item.drill_id), datastore, item.drill_id)
+    except Transient as silent:
+        _heed_time(item, journal, str(silent), Outcome.UNKNOWN)
+        raise
     if sandbox is None:
         raise _halt(
             journal, "restore-ready", "preflight", "the sandbox vanished while it was being restored; look who deleted it"
         )
     if sandbox.status is Status.FAILED:
         raise _halt(journal, "restore-ready", "database", f"the restored server never became ready: {sandbox.detail}")
-    decided = journal.first("decided")
-    elapsed = clock() - (decided[0] if decided else item.planned_at)
-    if sandbox.status is not Status.SUCCEEDED and elapsed > leases.longest(item):
-        limit = format_duration(leases.longest(item))
-        raise _halt(journal, "restore-ready", "database", f"not ready after {limit} ({sandbox.detail or sandbox.status})")
+    if sandbox.status is not Status.SUCCEEDED:
+        _heed_time(item, journal, sandbox.detail or sandbox.status)
     heed_cap(desk, item, journal)
     return sandbox
 
 
+def _heed_time(item: PlanItem, journal: Journal, why: str, outcome: Outcome = Outcome.FAILED) -> None:
+    """Raise Halted when the restore has taken longer than it may."""
+    if _elapsed(item, journal) > leases.longest(item):
+        detail = f"not ready after {format_duration(leases.longest(item))} ({why})"
+        raise _halt(journal, "restore-ready", "database", detail, outcome)
+
+
+def _elapsed(item: PlanItem, journal: Journal) -> timedelta:
+    decided = journal.first("decided")
+    return journal.clock() - (decided[0] if decided else item.planned_at)
+
+
 def heed_cap(desk: Desk, item: PlanItem, journal: Journal) -> None:
     """Stop a drill whose cost so far has passed its cap: looked at with every look at the sandbox, and between validations."""
-    decided = journal.first("decided")
-    elapsed = journal.clock() - (decided[0] if decided else item.planned_at)
-    spent = measures.spent(desk.loaded.catalog.rates, item, journal.point(), elapsed)
+    spent = measures.spent(desk.loaded.catalog.rates, item, journal.point(), _elapsed(item, journal))
     if spent > item.forecast.cap:
         cap = f"{item.forecast.cap} {item.forecast.currency}"
         raise _halt(journal, "cost-cap", "target", f"stopped at {spent} {item.forecast.currency}: above the cap of {cap}")
 
 
 def secure(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> None:
-    """Note how the restore went, then make the server harmless before anybody connects. Raises Halted when it is not."""
+    """Note how the restore went, then make the server harmless before anybody connects.
+
+    Raises Halted when it is not, and Transient while the cloud is still at it (a password that takes minutes to be set): wait
+    as for the restore, then call it again. A drill that takes too long is halted here as well.
+    """
     journal = Journal(desk.ledger, item, clock)
     datastore = desk.datastore(item.service, item.datastore)
     sandbox = watch(desk, item, clock)
+    if sandbox.status is not Status.SUCCEEDED:
+        raise Transient(f"{sandbox.name} is {sandbox.detail or sandbox.status}: look again")
     journal.note("restored", {"phases": sandbox.phases}, key="restored")
-    journal.add_checks([Check(name="restore-ready", layer="database", outcome=Outcome.PASSED, measured=_spelled(sandbox.phases))])
-    with journal.phase("secure"):
-        checks = desk.restore.secure(sandbox.name, datastore, desk.secret)
+    ready = Check(name="restore-ready", layer="database", outcome=Outcome.PASSED, measured=_spelled(sandbox.phases))
+    journal.note("check", ready.model_dump(mode="json"), key="restore-ready")
+    with journal.phase("secure", once=True):
+        try:
+            checks = desk.restore.secure(sandbox.name, datastore, desk.secret)
+        except Transient as unfinished:
+            _heed_time(item, journal, str(unfinished), Outcome.UNKNOWN)
+            raise
         journal.add_checks(checks)
     unsafe = [c for c in checks if c.outcome in (Outcome.FAILED, Outcome.UNKNOWN)]
     if unsafe:

@@ -35,9 +35,12 @@ class Journal:
         return next(iter(self.events(event)), None)
 
     @contextmanager
-    def phase(self, name: str, note: str = "") -> Iterator[None]:
-        """Time a phase. One that is cut off (killed, raised) keeps its beginning and has no end."""
-        self.note("phase-started", {"phase": name, "note": note})
+    def phase(self, name: str, note: str = "", *, once: bool = False) -> Iterator[None]:
+        """Time a phase. One that is cut off (killed, raised) keeps its beginning and has no end.
+
+        `once`: repeated until it is through, it is one phase from its first try on.
+        """
+        self.note("phase-started", {"phase": name, "note": note}, key=f"phase-started {name}" if once else None)
         yield
         self.note("phase-ended", {"phase": name})
 

@@ -102,6 +102,15 @@ class Survey(Frozen):
     """By datastore id: retention and the like, as far as the vendor tells (``retention`` as seconds)."""
 
 
+class Discovery(Frozen):
+    """What runs and is in no catalog entry."""
+
+    drafts: tuple[dict[str, Any], ...] = ()
+    """Drafts of datastore entries, to fill in."""
+    unreadable: dict[str, str] = Field(default_factory=dict)
+    """By server, project, or account and region: why it could not be asked. What it has nobody knows, so it is a red finding."""
+
+
 class Inspection(Frozen):
     """What a deep look at one recovery point found, and how far it got for the next incremental look."""
 

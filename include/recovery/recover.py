@@ -22,7 +22,7 @@ from include.recovery.journal import Journal
 from include.recovery.model import Check, Lease, Outcome, PlanItem, Request, Target, Verdict
 from include.recovery.naming import sandbox_name
 from include.recovery.notebook import Notebook
-from include.recovery.run import wait
+from include.recovery.run import ready
 from include.values import Frozen, format_duration, utcnow
 
 if TYPE_CHECKING:
@@ -169,9 +169,7 @@ def _steps(job: Recovery, desk: Desk, item: PlanItem) -> bool:
     """The steps of a drill. False when the database never became usable: then it is taken away again."""
     try:
         drill.begin(desk, item)
-        wait(desk, item)
-        job.say(f"{item.label}: restored; making it harmless")
-        drill.secure(desk, item)
+        ready(desk, item)
         job.say(f"{item.label}: asking its business questions")
         drill.validate(desk, item, None)
     except (drill.Halted, Transient) as halted:

@@ -32,8 +32,7 @@ def run_drill(desk: Desk, item: PlanItem, docs: Path | None, say: Callable[[str]
     try:
         say(f"{item.label}: restoring")
         drill.begin(desk, item)
-        wait(desk, item)
-        drill.secure(desk, item)
+        ready(desk, item)
         say(f"{item.label}: validating")
         drill.validate(desk, item, docs)
     except drill.Held as held:
@@ -47,14 +46,15 @@ def run_drill(desk: Desk, item: PlanItem, docs: Path | None, say: Callable[[str]
     return record
 
 
-def wait(desk: Desk, item: PlanItem) -> None:
-    """Look until the sandbox is ready. Raises Halted when it fails, is stopped or takes too long."""
+def ready(desk: Desk, item: PlanItem) -> None:
+    """Look until the sandbox is there, and make it harmless. Raises Halted when it fails, is stopped or takes too long."""
     pause = POLL
     while True:
         try:
             if drill.watch(desk, item).status is Status.SUCCEEDED:
+                drill.secure(desk, item)
                 return
         except Transient:
-            pass  # unknown is not failed: look again; `watch` itself ends a drill that takes too long
+            pass  # unknown is not failed: look again; the drill's own time ends that
         time.sleep(pause)
         pause = min(pause * 1.3, SLOWEST)

@@ -15,19 +15,22 @@ class SandboxTrigger(BaseTrigger):
 
     :param item: the plan item, as JSON types.
     :param poll: seconds between two looks, at first; it grows by half each time up to `slowest`.
+    :param rest: seconds before the first look.
     """
 
-    def __init__(self, item: dict[str, Any], poll: float = 0.5, slowest: float = 15.0) -> None:
+    def __init__(self, item: dict[str, Any], poll: float = 0.5, slowest: float = 15.0, rest: float = 0.0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.item, self.poll, self.slowest = item, poll, slowest
+        self.item, self.poll, self.slowest, self.rest = item, poll, slowest, rest
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         # The literal path: the plugin loader may have run this file under another name.
-        return "drillyard.triggers.SandboxTrigger", {"item": self.item, "poll": self.poll, "slowest": self.slowest}
+        given = {"item": self.item, "poll": self.poll, "slowest": self.slowest, "rest": self.rest}
+        return "drillyard.triggers.SandboxTrigger", given
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: ``{"status": "succeeded"}`` or ``{"status": "halted", "reason": …}``."""
         pause = self.poll
+        await asyncio.sleep(self.rest)
         while True:
             outcome = await sync_to_async(_look, thread_sensitive=False)(self.item)
             if outcome is not None:

@@ -47,6 +47,8 @@ class Harness:
     """Something with a sandbox's name and without our mark; gives whether it is still untouched."""
     unreachable: Callable[[], AbstractContextManager[None]]
     """Meanwhile the control plane does not answer."""
+    silent: Callable[[], AbstractContextManager[None]] | None = None
+    """Meanwhile production's server tells nobody its databases. None: that is `unreachable`."""
     patience: float = 60.0
     """Seconds that a sandbox may take here."""
     other_version: Callable[[RecoveryPoint], RecoveryPoint] = field(
@@ -79,7 +81,18 @@ def selfhosted() -> Iterator[Harness]:
             uncatalogued="forgotten",
             look_alike=lambda name: look_alike(made, name),
             unreachable=lambda: unreachable(made),
+            silent=lambda: silent(made),
         )
+
+
+@contextmanager
+def silent(made: Plane) -> Iterator[None]:
+    there = made.cluster
+    made.cluster = there.model_copy(update={"port": 1})
+    try:
+        yield
+    finally:
+        made.cluster = there
 
 
 def settle(made: Plane) -> None:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,14 +92,16 @@ def until(what: Callable[[], Any], seconds: float = PATIENCE, every: float = 0.5
 
 
 @contextmanager
-def standalone_on(lab: LabState, dags: Path = PROJECT / "dags") -> Iterator[Standalone]:
+def standalone_on(
+    lab: LabState, dags: Path = PROJECT / "dags", settings: Mapping[str, str] | None = None
+) -> Iterator[Standalone]:
     """Start one with its metadata and ledger on the lab's servers; nothing of it is left afterwards."""
     home = Path(tempfile.mkdtemp(prefix="drillyard-airflow-"))
     sandboxes = Path(tempfile.mkdtemp(prefix="drillyard-sandboxes-"))  # not in /dev/shm, which a restored server has to itself
     accounts.folder(sandboxes, lab.user, 0o700)
     try:
         places = {"DRILLYARD_REPORTS": str(home / "reports"), "DRILLYARD_SANDBOX_ROOT": str(sandboxes)}
-        env = airflow_home.airflow_environment(home, environment.read(lab) | places, dags=dags)
+        env = airflow_home.airflow_environment(home, environment.read(lab) | places | dict(settings or {}), dags=dags)
         airflow_home.prepare(env)
         airflow_server.start(home, env)
         airflow_server.wait_healthy(home, PATIENCE, quiet=True)

@@ -74,6 +74,7 @@ def test_a_fault_while_the_restore_is_asked_for(aws: AwsAccount, tmp_path: Path,
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_fault_at_every_call_of_a_drill(aws: AwsAccount, tmp_path: Path, kind: str) -> None:
     calls = clean_run(aws, tmp_path, "shop.main.clean")

@@ -239,7 +239,7 @@ def test_a_copy_in_another_account_is_read_over_its_own_connection(many: AwsAcco
 
 
 def test_discover_drafts_every_stranger(many: AwsAccount, aws: AwsAccount) -> None:
-    drafts = aws.source().discover(entries(aws))
+    drafts = aws.source().discover(entries(aws)).drafts
     assert [one["instance"] for one in drafts] == ["orders", "stranger"]
     assert drafts[0] == {
         "name": "orders",
@@ -251,7 +251,7 @@ def test_discover_drafts_every_stranger(many: AwsAccount, aws: AwsAccount) -> No
         "encrypted": True,
         "business_time": "",
     }
-    assert {one["connection"] for one in aws.source().discover({})} == {DRILL}
+    assert {one["connection"] for one in aws.source().discover({}).drafts} == {DRILL}
 
 
 @pytest.mark.parametrize(

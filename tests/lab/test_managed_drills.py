@@ -15,6 +15,7 @@ from managed_drills import ID, Site, persist, site
 from include.clouds.managed import wait_for
 from include.lab.double import knock
 from include.recovery import drill, leases
+from include.recovery.conclude import conclude
 from include.recovery.contracts import Transient
 from include.recovery.desk import Desk
 from include.recovery.model import Lease, Outcome, Status, Target, Verdict
@@ -102,6 +103,7 @@ def test_one_fault_and_the_drill_gets_through(where: Site, kind: str, at: dict[s
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_fault_at_every_call(where: Site, kind: str) -> None:
     where.calls(reset=True)
@@ -145,6 +147,7 @@ def test_a_killed_drill_goes_on_where_it_was(where: Site, tmp_path: Path) -> Non
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 def test_a_drill_killed_at_every_line_of_its_journal_goes_on(where: Site, tmp_path: Path) -> None:
     line = 1
     while goes_on_after(where, tmp_path, line):
@@ -160,9 +163,7 @@ def test_a_control_plane_that_is_down_at_night_is_unknown_with_the_reason(where:
     assert found.verdict is Verdict.UNKNOWN
     assert "did not answer" in found.summary
     with pytest.raises(Transient):
-        run_drill(where.desk(), where.item("down"), None) if where.cloud == "" else where.desk().restore.find(
-            "dy-x", where.mine()
-        )
+        where.desk().restore.find("dy-x", where.mine())
     knock(where.shop.server.url, "outage", {"on": False})
     again = verify_region(where.desk(), region)
     assert not [one for one in again if getattr(one, "service", "") == "shop" and one.verdict is Verdict.UNKNOWN]
@@ -182,6 +183,30 @@ def test_a_restore_that_never_ends_is_halted_and_reaped_later(where: Site) -> No
     leases.expire_now(desk, item)
     assert reap(where.desk()) == [started.name]
     assert where.left() == []
+
+
+def test_a_control_plane_that_never_answers_again_does_not_hold_a_drill_for_ever(where: Site) -> None:
+    item, desk = where.item(), where.desk()
+    drill.begin(desk, item)
+    knock(where.shop.server.url, "outage", {"on": True})
+    with pytest.raises(Transient):
+        drill.watch(desk, item)
+    with pytest.raises(drill.Halted, match="not ready after"):
+        drill.watch(desk, item, lambda: utcnow() + timedelta(hours=2))
+    knock(where.shop.server.url, "outage", {"on": False})
+    leases.close(desk, item)
+    assert conclude(desk, item).verdict is Verdict.UNKNOWN
+    assert where.left() == []
+
+
+def test_one_server_that_does_not_tell_its_databases_is_named(where: Site) -> None:
+    desk, mine = where.desk(), where.mine()
+    where.fault(kind="error", match={"google": "batch", "azure": "databases_list_by_server"}[where.cloud])
+    told = desk.source.discover({ID: mine})
+    assert told.drafts == ()
+    (place,) = told.unreadable
+    assert place in (f"project {getattr(mine, 'project', '')}", "server shop-production/forgotten")
+    assert desk.source.discover({ID: mine}).drafts
 
 
 def documented(cloud: str) -> set[str]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import psutil
 import pytest
+from due_night import POOL, outcomes, watched
 from standalone import PATIENCE, Standalone, standalone_on, until
 
-from include.lab import airflow_home, airflow_server, airflow_settings
+from include.lab import airflow_home, airflow_server, airflow_settings, fleet
 from include.lab.airflow_client import FINISHED
 from include.lab.state import LabState
 from include.settings import PROJECT
@@ -95,6 +96,20 @@ def test_a_drill_that_cannot_be_proven_ends_red(airflow: Standalone) -> None:
     run = airflow.drill("shipping", recovery_point="no-such-point")
     state = airflow.api.wait("drill_restores", run, PATIENCE)["state"]
     assert state == "failed", airflow.states("drill_restores", run)
+
+
+@pytest.mark.parametrize("due", [5, pytest.param(12, marks=pytest.mark.full)])
+def test_no_more_restores_at_once_than_the_pool_has_slots(airflow: Standalone, due: int) -> None:
+    """The others wait without a worker slot, and every one gets its turn."""
+    services = [database.service for server in fleet.SERVERS for database in server.databases][:due]
+    why = {"services": services, "reason": "test", "override_blackout": "nothing of production is in this lab"}
+    run = airflow.api.trigger("drill_restores", why)
+    peaks = watched(airflow, run, PATIENCE, every=0.5)
+    slots = airflow.api.call("GET", f"/api/v2/pools/{POOL}")["slots"]
+    assert peaks.looks > 5
+    assert peaks.restores == slots < due, peaks
+    assert peaks.deferred >= 1 and peaks.waiting >= 1, peaks
+    assert outcomes(airflow, run, "drill_selfhosted.verdict") == {"success": due}
 
 
 def waiting(airflow: Standalone, run: str) -> dict[str, int]:

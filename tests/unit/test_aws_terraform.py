@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import hcl2
@@ -21,8 +23,13 @@ def bare(name: Any) -> str:
     return str(name).strip('"')
 
 
+@cache
+def parsed(path: Path) -> dict[str, Any]:
+    return hcl2.loads(path.read_text())
+
+
 def blocks(kind: str) -> list[dict[str, Any]]:
-    return [one for path in FILES for one in hcl2.loads(path.read_text()).get(kind, [])]
+    return [one for path in FILES for one in parsed(path).get(kind, [])]
 
 
 def declared() -> set[str]:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from include import clouds
 from include.catalog import cli, discover, schema
 from include.catalog.load import load
+from include.recovery.model import Discovery
 
 
 def run(*words: object):
@@ -77,18 +78,19 @@ def test_schema_writes_the_files(tmp_path, monkeypatch):
 class Room:
     """A cloud that has the databases of `names`; the catalogued ones are not reported."""
 
-    def __init__(self, names: list[str], error: str | None = None) -> None:
-        self.names, self.error = names, error
+    def __init__(self, names: list[str], error: str | None = None, silent: dict[str, str] | None = None) -> None:
+        self.names, self.error, self.silent = names, error, silent or {}
 
     def backup_source(self, clients: object, settings: object) -> "Room":
         self.settings = settings
         return self
 
-    def discover(self, datastores: dict[str, object]) -> list[dict[str, object]]:
+    def discover(self, datastores: dict[str, object]) -> Discovery:
         if self.error:
             raise ConnectionError(self.error)
         known = {getattr(item, "database", None) for item in datastores.values()}
-        return [{"name": name, "cloud": "selfhosted", "database": name} for name in self.names if name not in known]
+        drafts = [{"name": name, "cloud": "selfhosted", "database": name} for name in self.names if name not in known]
+        return Discovery(drafts=tuple(drafts), unreadable=self.silent)
 
 
 def ask(monkeypatch, room: Room, *words: object):
@@ -113,6 +115,14 @@ def test_a_database_that_nobody_named_is_a_red_finding_with_a_draft(monkeypatch)
 def test_a_cloud_that_cannot_be_asked_is_red_too(monkeypatch):
     result = ask(monkeypatch, Room([], error="no route to host"), HARBOUR)
     assert result.exit_code == 1 and "selfhosted: could not be asked: no route to host" in result.output
+
+
+def test_one_server_that_is_silent_is_red_and_hides_no_other(monkeypatch):
+    result = ask(monkeypatch, Room(["orders"], silent={"connection erp_db": "connection refused"}), HARBOUR)
+    assert result.exit_code == 1
+    assert "selfhosted, connection erp_db: could not be asked: connection refused" in result.output
+    result = ask(monkeypatch, Room(["forgotten"], silent={"connection erp_db": "connection refused"}), HARBOUR)
+    assert "erp_db" in result.output and "name: forgotten" in result.stdout
 
 
 def test_one_cloud_that_fails_hides_no_other():

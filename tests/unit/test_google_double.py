@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from include.lab.double import Call, Fault
-from include.lab.google import discovery
 from include.lab.google.cloud import google
 from include.lab.google.plane import GooglePlane
 
@@ -66,14 +65,6 @@ def test_an_answer_that_breaks_the_schema_is_an_error_of_the_double() -> None:
     status, told = call(plane, "GET", "/v1/projects/p/instances/i")
     assert status == 500
     assert "the double itself failed" in told["error"]["message"]
-
-
-@pytest.mark.parametrize("api", [("compute", "v1"), ("dns", "v1"), ("container", "v1"), ("monitoring", "v3")])
-def test_other_apis_can_join(api: tuple[str, str]) -> None:
-    methods = discovery.api(*api).methods
-    assert len(methods) > 20
-    plane = GooglePlane(api)
-    plane.join({methods[0].id: lambda _: {}})
 
 
 def test_pages_are_followed_by_tokens(plane: GooglePlane) -> None:

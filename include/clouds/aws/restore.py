@@ -11,9 +11,9 @@ from include.clouds.aws import preflight, shown
 from include.clouds.aws.clients import AwsClients
 from include.clouds.aws.settings import Datastore, Sandboxes
 from include.clouds.aws.source import own
-from include.clouds.aws.tags import ENDED, LEASE, SECURED, marks, tag
+from include.clouds.aws.tags import ASKED, ENDED, LEASE, SECURED, marks, tag
 from include.clouds.aws.words import Refused, translated
-from include.clouds.managed import check_mark, secured, wait_for
+from include.clouds.managed import check_mark, secured
 from include.recovery.contracts import Transient
 from include.recovery.model import Access, Check, Lease, Outcome, Owned, PlanItem, RecoveryPoint, Sandbox
 from include.recovery.naming import sandbox_name, sandbox_password
@@ -64,7 +64,10 @@ class RdsRestore:
         return self._shown(there)
 
     def secure(self, name: str, datastore: model.Datastore, secret: str) -> Sequence[Check]:
-        """A new master password through the API, before anybody connects; then what the data carries, by SQL."""
+        """A new master password through the API, before anybody connects; then what the data carries, by SQL.
+
+        Raises Transient while RDS sets the password.
+        """
         mine = own(datastore)
         region, raw = self._ours(name, mine)
         network = preflight.network_of(self._settings, region)
@@ -183,21 +186,18 @@ class RdsRestore:
         return made
 
     def _admit(self, datastore: Datastore, region: str, raw: Raw, secret: str) -> Access:
-        """Set the master password and wait until RDS has done it. Raises Transient when that takes too long."""
+        """How to connect with the master password of ours. Asks RDS for it once; raises Transient until RDS has set it."""
         rds, name = self._rds(region), str(raw["DBInstanceIdentifier"])
-        password = sandbox_password(secret, name, shown.MASTER)
-        if raw["DBInstanceStatus"] == "available":
+        if raw["DBInstanceStatus"] != "available" or "MasterUserPassword" in (raw.get("PendingModifiedValues") or {}):
+            raise Transient(f"{name} is {raw['DBInstanceStatus']}, its master password is being set: look again")
+        if tag(raw, ASKED) is None:
+            password = sandbox_password(secret, name, shown.MASTER)
             with translated(f"master password of {name}"):
                 rds.modify_db_instance(DBInstanceIdentifier=name, MasterUserPassword=password, ApplyImmediately=True)
-
-        def settled() -> Raw | None:
-            with translated(f"look at {name}"):
-                now: Raw = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
-            pending = now.get("PendingModifiedValues") or {}
-            return now if now["DBInstanceStatus"] == "available" and "MasterUserPassword" not in pending else None
-
-        found = wait_for(settled, self._settings.password_reset_within, f"the master password of {name}")
-        return shown.entrance(name, datastore, found, secret)
+            # Marked when it was asked for: killed in between, the same password is asked for again.
+            self._mark(region, raw, ASKED)
+            raise Transient(f"the master password of {name} was asked for: look again")
+        return shown.entrance(name, datastore, raw, secret)
 
     def _mark(self, region: str, raw: Raw, key: str) -> None:
         with translated(f"mark of {raw['DBInstanceIdentifier']}"):

@@ -62,8 +62,6 @@ class Sandboxes(Entry):
     """By region. A point that lies in another region cannot be restored."""
     ready_within: Duration = timedelta(hours=2)
     """How long a restore may take until its instance is available. One that takes longer has failed."""
-    password_reset_within: Duration = timedelta(minutes=10)
-    """How long RDS may take to set a master password before the step is tried again."""
     deleted_within: Duration = timedelta(minutes=30)
     """How long RDS may take to delete a sandbox. One that is `deleting` for longer is a leftover."""
     failure_domains: dict[str, str] = Field(default_factory=dict)

@@ -18,7 +18,7 @@ from include.clouds.aws.tags import LEASE, tag
 from include.clouds.aws.words import Refused
 from include.clouds.managed import digests_at
 from include.recovery.contracts import Transient
-from include.recovery.model import Copy, Inspection, RecoveryPoint, Survey
+from include.recovery.model import Copy, Discovery, Inspection, RecoveryPoint, Survey
 
 _UNREADABLE = (Transient, PermissionError, LookupError, ValueError, TypeError, Refused)
 
@@ -64,20 +64,23 @@ class RdsBackups:
         del datastore
         yield point.model_copy(update={"facts": {**point.facts, "status": "failed"}})
 
-    def discover(self, datastores: Mapping[str, model.Datastore]) -> Sequence[Mapping[str, Any]]:
+    def discover(self, datastores: Mapping[str, model.Datastore]) -> Discovery:
         """A draft for every instance in the accounts and regions of the catalog that no entry names.
 
-        With an empty catalog the recovery account's own regions are looked at.
+        With an empty catalog the recovery account's own regions are looked at. One that does not answer is told.
         """
         lists, mine = Listings(self._clients), {name: own(one) for name, one in datastores.items()}
         places = homes(mine.values()) or [(self._settings.connection, region) for region in self._settings.networks]
         known = {one.instance for one in mine.values()}
-        return [
-            draft(conn_id, region, raw)
-            for conn_id, region in places
-            for raw in lists.instances(conn_id, region).values()
-            if raw["DBInstanceIdentifier"] not in known and stranger(raw, known)
-        ]
+        drafts: list[dict[str, Any]] = []
+        unreadable: dict[str, str] = {}
+        for conn_id, region in places:
+            with _kept(unreadable, (f"connection {conn_id}, {region}",)):
+                there = lists.instances(conn_id, region)
+                drafts += [
+                    draft(conn_id, region, raw) for name, raw in there.items() if name not in known and stranger(raw, known)
+                ]
+        return Discovery(drafts=tuple(drafts), unreadable=unreadable)
 
     def _look(self, lists: Listings, datastore: Datastore, *, alone: bool) -> tuple[tuple[RecoveryPoint, ...], dict[str, Any]]:
         only = datastore.instance if alone else None

@@ -8,7 +8,8 @@ from typing import Any
 
 from include.recovery.model import Lease
 
-LEASE, SECURED, ENDED, OPENED = "drillyard:lease", "drillyard:secured-at", "drillyard:ended-at", "drillyard:opened-at"
+LEASE, OPENED, ENDED = "drillyard:lease", "drillyard:opened-at", "drillyard:ended-at"
+ASKED, SECURED = "drillyard:password-asked-at", "drillyard:secured-at"
 _NOT_ALLOWED = re.compile(r"[^\w +\-=.:/@]", re.ASCII)
 
 

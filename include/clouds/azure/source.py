@@ -6,7 +6,7 @@ list of backups across servers. How far the log reaches is told nowhere, so it i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +15,9 @@ from include.catalog import model
 from include.clouds.azure.clients import Azure, translated, word
 from include.clouds.azure.servers import MARK
 from include.clouds.azure.settings import Datastore, Sandboxes
-from include.clouds.managed import NotThere, digests_at, judged, untold
+from include.clouds.managed import NotThere, digests_at, drafts, judged, untold
 from include.recovery.contracts import Transient
-from include.recovery.model import Check, Copy, Inspection, Outcome, RecoveryPoint, Survey
+from include.recovery.model import Check, Copy, Discovery, Inspection, Outcome, RecoveryPoint, Survey
 
 GEO = "geo"
 """The id of the point that Azure's copy in the paired region is."""
@@ -131,25 +131,27 @@ class FlexibleServerBackups:
         del datastore
         yield point.model_copy(update={"id": f"{point.id}-never-made"})
 
-    def discover(self, datastores: Mapping[str, model.Datastore]) -> Sequence[Mapping[str, Any]]:
+    def discover(self, datastores: Mapping[str, model.Datastore]) -> Discovery:
         """A draft for each database of the subscription that no entry names. Business time is left to who knows it."""
         known = {(own(one).server, own(one).database) for one in datastores.values()}
-        drafts: list[Mapping[str, Any]] = []
-        for server in self._servers().values():
+        found: list[dict[str, Any]] = []
+        unreadable: dict[str, str] = {}
+        try:
+            there = self._servers()
+        except (Transient, PermissionError, LookupError, ValueError) as error:
+            return Discovery(unreadable={f"subscription {self._settings.subscription}": str(error)})
+        for server in there.values():
             group = server.id.split("/")[4]
             try:
                 with translated():
                     names = [one.name for one in self._azure.postgres.databases.list_by_server(group, server.name)]
-            except (Transient, NotThere):
-                continue  # it is stopped or on its way out; `uncatalogued` of the survey names it
+            except (Transient, PermissionError, LookupError, ValueError) as error:  # a stopped server does not tell either
+                unreadable[f"server {group}/{server.name}"] = str(error)
+                continue
             place = {"cloud": "azure", "region": region_of(server), "resource_group": group, "server": server.name}
-            new = [
-                one
-                for one in names
-                if one not in ("postgres", "azure_maintenance", "azure_sys") and (server.name, one) not in known
-            ]
-            drafts += [{"name": one.lower().replace("_", "-"), **place, "database": one, "business_time": ""} for one in new]
-        return drafts
+            mine = {"postgres", "azure_maintenance", "azure_sys"} | {one for of, one in known if of == server.name}
+            found += drafts(place, names, mine)
+        return Discovery(drafts=tuple(found), unreadable=unreadable)
 
 
 def own(datastore: model.Datastore) -> Datastore:

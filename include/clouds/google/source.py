@@ -16,9 +16,9 @@ from include.catalog import model
 from include.clouds.google.clients import Google
 from include.clouds.google.keeping import RUN_STATUS, available, backups_of, configured, rolls, settings_of
 from include.clouds.google.settings import Datastore, Sandboxes
-from include.clouds.managed import NotThere, digests_at
+from include.clouds.managed import NotThere, digests_at, drafts
 from include.recovery.contracts import Transient
-from include.recovery.model import Copy, Inspection, RecoveryPoint, Status, Survey
+from include.recovery.model import Copy, Discovery, Inspection, RecoveryPoint, Status, Survey
 
 _KINDS = {"AUTOMATED": "automated", "ON_DEMAND": "snapshot"}
 
@@ -131,25 +131,32 @@ class CloudSqlBackups:
         del datastore
         yield point.model_copy(update={"id": str(int(point.id) + 1)})
 
-    def discover(self, datastores: Mapping[str, model.Datastore]) -> Sequence[Mapping[str, Any]]:
+    def discover(self, datastores: Mapping[str, model.Datastore]) -> Discovery:
         """A draft for each database of the catalogued projects that no entry names. Business time is left to who knows it."""
         known = {(own(one).project, own(one).instance, one.database) for one in datastores.values()}
-        drafts: list[Mapping[str, Any]] = []
+        found: list[dict[str, Any]] = []
+        unreadable: dict[str, str] = {}
         for project in sorted({project for project, _, _ in known}):
-            there = self._google.pages(self._google.sql.instances(), project=project, maxResults=1000)
-            regions = {one["name"]: one["region"] for one in there if is_ours(one)}
-            ask = self._google.sql.databases().list
-            told = self._google.batch({name: ask(project=project, instance=name) for name in regions})
+            try:
+                regions, told = self._databases(project)
+            except (Transient, PermissionError, LookupError, ValueError) as error:
+                unreadable[f"project {project}"] = str(error)
+                continue
             for instance, answer in told.items():
-                if isinstance(answer, Exception):
-                    continue  # it is stopped or on its way out; `uncatalogued` of the survey names it
-                names = {one["name"] for one in answer.get("items", ())} - {"postgres", "cloudsqladmin"}
+                if isinstance(answer, Exception):  # a stopped instance does not tell either
+                    unreadable[f"instance {project}/{instance}"] = str(answer)
+                    continue
                 place = {"cloud": "google", "region": regions[instance], "project": project, "instance": instance}
-                new = sorted(name for name in names if (project, instance, name) not in known)
-                drafts += [
-                    {"name": name.lower().replace("_", "-"), **place, "database": name, "business_time": ""} for name in new
-                ]
-        return drafts
+                mine = {"postgres", "cloudsqladmin"} | {one for of, at, one in known if (of, at) == (project, instance)}
+                found += drafts(place, [one["name"] for one in answer.get("items", ())], mine)
+        return Discovery(drafts=tuple(found), unreadable=unreadable)
+
+    def _databases(self, project: str) -> tuple[dict[str, str], dict[str, Any]]:
+        """The regions of a project's instances, and each one's databases or the error that it answered."""
+        there = self._google.pages(self._google.sql.instances(), project=project, maxResults=1000)
+        regions = {one["name"]: one["region"] for one in there if is_ours(one)}
+        ask = self._google.sql.databases().list
+        return regions, self._google.batch({name: ask(project=project, instance=name) for name in regions})
 
 
 def is_ours(instance: Mapping[str, Any]) -> bool:

@@ -8,8 +8,10 @@ from typing import Any
 
 from include.clouds.selfhosted.settings import Datastore
 from include.connections import ConnectionInfo, Connections
+from include.recovery.model import Discovery
 from include.values import Frozen
 
+ANSWERS = "answers"
 _PATIENCE = 3
 """Seconds for a connection and for the one statement."""
 _DATABASES = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname"
@@ -52,7 +54,7 @@ def look(clients: Connections, datastores: Mapping[str, Datastore]) -> Live:
         except ConnectionError as silent:
             notes |= dict.fromkeys(names, str(silent))
             continue
-        notes |= dict.fromkeys(names, "answers")
+        notes |= dict.fromkeys(names, ANSWERS)
         catalogued = {datastores[name].database for name in names}
         neighbours[known[server].conn_id] = names[0]
         databases[known[server].conn_id] = tuple(one for one in there if one not in catalogued)
@@ -86,15 +88,13 @@ def database_names(info: ConnectionInfo) -> list[str]:
         connection.close()
 
 
-def drafts(clients: Connections, datastores: Mapping[str, Datastore]) -> list[dict[str, Any]]:
+def drafts(clients: Connections, datastores: Mapping[str, Datastore]) -> Discovery:
     """A draft entry for each uncatalogued database, with what its neighbours on the same server tell.
 
     A base backup holds every database of its server, so the neighbour's backups are proposed; a dump holds one, so its
-    folder is not. `business_time` is left empty: only the owner knows it. Raises ConnectionError when no server answers.
+    folder is not. `business_time` is left empty: only the owner knows it. A silent server is told by its connection.
     """
     live = look(clients, datastores)
-    if datastores and not live.databases:
-        raise ConnectionError("no server could be asked: " + "; ".join(f"{name}: {why}" for name, why in live.notes.items()))
     made: list[dict[str, Any]] = []
     for connection, names in live.databases.items():
         neighbour = datastores[live.neighbours[connection]]
@@ -111,4 +111,5 @@ def drafts(clients: Connections, datastores: Mapping[str, Datastore]) -> list[di
             if neighbour.backups.kind == "base_backup":
                 entry["backups"] = neighbour.backups.model_dump(mode="json", exclude_defaults=True)
             made.append(entry)
-    return made
+    silent = {f"connection {datastores[name].connection}": why for name, why in live.notes.items() if why != ANSWERS}
+    return Discovery(drafts=tuple(made), unreadable=silent)

@@ -15,7 +15,7 @@ from include.clouds.selfhosted.restore import own
 from include.clouds.selfhosted.settings import Datastore, RestoreHost
 from include.clouds.selfhosted.shelf import Logical, Physical, shelf_of
 from include.connections import Connections
-from include.recovery.model import Inspection, RecoveryPoint, Survey
+from include.recovery.model import Discovery, Inspection, RecoveryPoint, Survey
 
 
 class SelfHostedBackups:
@@ -65,11 +65,8 @@ class SelfHostedBackups:
         del datastore
         return canary.spoiled(point)
 
-    def discover(self, datastores: Mapping[str, model.Datastore]) -> Sequence[Mapping[str, Any]]:
-        """Drafts for the databases that are on the catalogued servers and in no entry.
-
-        Raises ConnectionError, naming the connections, when no server answers.
-        """
+    def discover(self, datastores: Mapping[str, model.Datastore]) -> Discovery:
+        """Drafts for the databases that are on the catalogued servers and in no entry, and the servers that do not answer."""
         return servers.drafts(self._clients, {name: own(one) for name, one in datastores.items()})
 
 

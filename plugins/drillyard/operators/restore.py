@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -52,13 +52,20 @@ class RestoreOperator(BaseOperator):
             raise AirflowSkipException(f"{item.label} is held: {held}") from None
         except drill.Halted as halted:
             raise AirflowFailException(f"{item.label}: {halted}") from None
-        self.defer(trigger=SandboxTrigger(item=self.item, poll=self.poll), method_name="secure")
+        self._wait()
+
+    def _wait(self, rest: float = 0.0) -> NoReturn:
+        """Give the worker slot back until the sandbox is ready, or the drill is halted."""
+        self.defer(trigger=SandboxTrigger(item=self.item, poll=self.poll, rest=rest), method_name="secure")
         raise AssertionError("defer does not return")
 
     def secure(self, context: Context, event: dict[str, str]) -> str:
-        """Called back when the sandbox is ready or the drill was halted."""
+        """Called back when the sandbox is ready or the drill was halted. While the cloud is at it (a password takes minutes on
+        some), the slot is given back again.
+        """
         from drillyard.clients import desk
         from include.recovery import drill
+        from include.recovery.contracts import Transient
         from include.recovery.model import PlanItem
 
         item = PlanItem.model_validate(self.item)
@@ -69,6 +76,9 @@ class RestoreOperator(BaseOperator):
             drill.secure(desk(self.cloud), item)
         except drill.Halted as halted:
             raise AirflowFailException(f"{item.label}: {halted}") from None
+        except Transient as unfinished:
+            self.log.info("%s: %s", item.label, unfinished)
+            self._wait(rest=4 * self.poll)
         return item.drill_id
 
     def on_kill(self) -> None:

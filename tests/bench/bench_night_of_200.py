@@ -1,0 +1,71 @@
+"""200 restores due in one night, through the DAG under a real scheduler, triggerer and LocalExecutor: real restores each.
+
+Every service of the night restores the same small server of the lab into a sandbox of its own, is made harmless, answers its
+questions, is checked, discarded and recorded. ``DRILLYARD_BENCH_DUE`` sets another number.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+DUE = int(os.environ.get("DRILLYARD_BENCH_DUE", "200"))
+PATIENCE = 60.0 + 60.0 * DUE
+LAB = Path(__file__).resolve().parents[1] / "lab"
+
+
+def run() -> list[dict[str, Any]]:
+    """The most restores at once beside the pool's slots, and the peaks of worker slots and memory."""
+    sys.path[:0] = [str(LAB)]
+    from due_night import platform_of, watched
+    from lab_homes import running_lab
+    from standalone import standalone_on
+
+    folder = Path(tempfile.mkdtemp(prefix="dy-night-"))
+    try:
+        with running_lab() as lab:
+            catalog = platform_of(folder / "platform", DUE)
+            with standalone_on(lab, settings={"DRILLYARD_PLATFORM": str(catalog)}) as airflow:
+                began = time.monotonic()
+                night = airflow.api.trigger("drill_restores", {"reason": "benchmark"})
+                peaks = watched(airflow, night, PATIENCE, every=2.0)
+                return figures(airflow, night, peaks, time.monotonic() - began)
+    finally:
+        shutil.rmtree(folder)
+
+
+def figures(airflow: Any, night: str, peaks: Any, wall: float) -> list[dict[str, Any]]:
+    """What the night took."""
+    from due_night import POOL, outcomes
+
+    slots = airflow.api.call("GET", f"/api/v2/pools/{POOL}")["slots"]
+    proven = outcomes(airflow, night, "drill_selfhosted.verdict").get("success", 0)
+    plain = {"peer": None, "peer_value": None, "ratio": None, "bar": "reported", "holds": True}
+    return [
+        {
+            "name": f"night-of-{DUE}-restores-at-once",
+            "value": peaks.restores,
+            "unit": "restores",
+            "peer": f"slots of the pool {POOL}",
+            "peer_value": slots,
+            "ratio": round(peaks.restores / slots, 3),
+            "bar": "<= 1",
+            "holds": peaks.restores <= slots,
+        },
+        plain
+        | {
+            "name": f"night-of-{DUE}-proven",
+            "value": proven,
+            "unit": "drills",
+            "bar": f"{DUE} of {DUE}",
+            "holds": proven == DUE,
+        },
+        plain | {"name": f"night-of-{DUE}-worker-slots", "value": peaks.workers, "unit": "slots"},
+        plain | {"name": f"night-of-{DUE}-memory", "value": round(peaks.memory / 2**20), "unit": "MB"},
+        plain | {"name": f"night-of-{DUE}-wall", "value": round(wall, 1), "unit": "s"},
+    ]
