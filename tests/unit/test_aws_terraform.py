@@ -46,7 +46,7 @@ def referred() -> set[str]:
 
 
 def test_the_files_parse_and_every_reference_is_declared() -> None:
-    assert [path.name for path in FILES] == ["main.tf", "reader.tf"]
+    assert [path.name for path in FILES] == ["main.tf", "power.tf", "reader.tf"]
     assert referred() <= declared()
     assert {name for name in declared() if name.startswith("var.")} <= referred()
 
