@@ -10,7 +10,7 @@ import pytest
 
 from include.clouds.azure.clients import Azure, from_connection, meaning, word
 from include.clouds.azure.servers import STATES
-from include.clouds.managed import NotThere, Taken
+from include.clouds.managed import NotThere, Refusal, Taken
 from include.connections import ConnectionInfo
 from include.lab.azure import contract
 from include.lab.azure.arm import ArmPlane
@@ -97,8 +97,8 @@ def answer(status: int, code: str) -> Any:
         (404, "ResourceNotFound", NotThere),
         (409, "ServerNameAlreadyExists", Taken),
         (403, "AuthorizationFailed", PermissionError),
-        (400, "InvalidParameterValue", ValueError),
-        (409, "Conflict", ValueError),
+        (400, "InvalidParameterValue", Refusal),
+        (409, "Conflict", Refusal),
     ],
 )
 def test_an_error_means(status: int, code: str, kind: type[Exception]) -> None:

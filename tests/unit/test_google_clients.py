@@ -14,7 +14,7 @@ from include.clouds.google.clients import ENDPOINT, Google, fenced_http, from_co
 from include.clouds.google.instances import STATES, cloned, judge
 from include.clouds.google.keeping import RUN_STATUS
 from include.clouds.google.labels import labels, lease_of
-from include.clouds.managed import NotThere, Taken, allowed
+from include.clouds.managed import NotThere, Refusal, Taken, allowed
 from include.connections import ConnectionInfo
 from include.lab.google import discovery
 from include.recovery.contracts import Transient
@@ -38,8 +38,8 @@ def answer(status: int, reason: str) -> Any:
         (409, "instanceAlreadyExists", Taken),
         (403, "notAuthorized", PermissionError),
         (401, "authError", PermissionError),
-        (400, "invalid", ValueError),
-        (409, "conflict", ValueError),
+        (400, "invalid", Refusal),
+        (409, "conflict", Refusal),
     ],
 )
 def test_an_error_means(status: int, reason: str, kind: type[Exception]) -> None:
