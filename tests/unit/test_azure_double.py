@@ -55,8 +55,8 @@ def test_a_body_that_is_not_azures_is_refused(plane: ArmPlane, body: dict[str, A
 
 def test_what_is_not_there_or_not_done_says_so(plane: ArmPlane) -> None:
     assert call(plane, "GET", SERVER)[0] == 404
-    status, told = call(plane, "POST", f"{SERVER}/stop")
-    assert (status, "servers_stop" in told["error"]["message"]) == (501, True)
+    status, told = call(plane, "POST", f"{SERVER}/restart")
+    assert (status, "servers_restart" in told["error"]["message"]) == (501, True)
     assert call(plane, "GET", SERVER, version="2020-01-01")[0] == 400
     assert (
         call(plane, "GET", f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Nothing/things")[1]["error"]["code"]
