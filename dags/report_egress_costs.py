@@ -27,7 +27,7 @@ PARAMS = {
     "months": Param([], type="array", items={"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}, title="Months",
                     description="YYYY-MM. Empty: this month, and the last one until it is signed."),
     "billing": Param(None, type=["null", "string"], title="Billing exports",
-                     description="Folder or URL (s3://, gs://, abfs://). Empty: DRILLYARD_BILLING."),
+                     description="Folder or URL (s3://, gs://, abfs://), several with commas. Empty: DRILLYARD_BILLING."),
     "engine": Param("duckdb", enum=["duckdb", "spark"], title="Engine"),
     "send": Param(False, type="boolean", title="Mail it to finance"),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from include.costs import deliveries, money, parties
 from include.costs.classify import NOT_TRANSFER, Key, table
 from include.costs.columns import KEY, PARTS, SUMS
 from include.costs.deliveries import Accepted, Replaced
+from include.costs.doubled import Doubled
 from include.costs.engines import DuckDBEngine, Engine
 from include.costs.gather import LONG, group_rows
 from include.costs.inspection import Inspected, bad_rows, inspect, table_of
@@ -76,6 +77,7 @@ class Bill:
         self.inspected: list[Inspected] = []
         self.accepted: tuple[Accepted, ...] = ()
         self.replaced: tuple[Replaced, ...] = ()
+        self.doubled: tuple[Doubled, ...] = ()
         self.quarantined: list[Quarantined] = []
         self.ignored: tuple[str, ...] = ()
         self.rests: dict[tuple[str, str, str], Decimal] = {}
@@ -92,11 +94,12 @@ class Bill:
             except Unreadable as fault:
                 self.quarantined.append(Quarantined(file=file.name, reason=str(fault), line=fault.line, rows=fault.rows))
         chosen = deliveries.choose(self.desk, self.inspected, self.settings)
-        self.accepted, self.replaced = chosen.accepted, chosen.replaced
+        self.accepted, self.replaced, self.doubled = chosen.accepted, chosen.replaced, chosen.doubled
         gone = {r.file for r in self.replaced if r.month is None}
         for one in self.inspected:
             if one.file.name not in gone:
                 self.quarantined += bad_rows(one)
+        self.quarantined += _put_aside(self.inspected, self.doubled)
 
     def rows_of(self, accepted: Accepted, only: tuple[str, ...] | None = None) -> ir.Table:
         """The FOCUS rows of one group of files, less what others restate."""
@@ -194,6 +197,20 @@ class Bill:
             gb = money.EXACT.multiply(quantity, Decimal(factor)) if factor and quantity is not None else Decimal(0)
             series.append(Daily.model_construct(**{**row, "gb": gb}))
         return series
+
+
+def _put_aside(inspected: list[Inspected], doubled: tuple[Doubled, ...]) -> list[Quarantined]:
+    """Duplicate deliveries in another shape: the file when nothing else is in it, else the rows of the account and month."""
+    every = {i.file.name: i.rows for i in inspected}
+    same: dict[str, list[Doubled]] = {}
+    for double in doubled:
+        if double.same:
+            same.setdefault(double.file, []).append(double)
+    found = []
+    for name, parts in same.items():
+        what = "file" if sum(p.rows for p in parts) == every[name] else "row"
+        found += [Quarantined(file=name, reason=p.reason, rows=p.rows, what=what) for p in parts]
+    return found
 
 
 def key_of(row: dict[str, Any]) -> Key:

@@ -19,7 +19,7 @@ def _room() -> None:
 
 @app.command()
 def report(
-    billing: Annotated[str, typer.Option(help="Folder or URL (s3://, gs://, abfs://) with billing exports, in any depth.")],
+    billing: Annotated[str, typer.Option(help="Folder or URL (s3://, gs://, abfs://) with exports; several with commas.")],
     catalog: Annotated[Path, typer.Option(help="Platform directory, with costs.yaml.")],
     out: Annotated[Path, typer.Option(help="Folder for the report; made when it is not there.")],
     month: Annotated[str | None, typer.Option(help="Billing month YYYY-MM; all delivered months without it.")] = None,
@@ -54,16 +54,25 @@ def sign(
     month: Annotated[str, typer.Option(help="Billing month YYYY-MM.")],
     by: Annotated[str, typer.Option(help="Who signs.")],
     reason: Annotated[str, typer.Option(help="Why, when the month was signed before.")] = "",
+    catalog: Annotated[Path | None, typer.Option(help="Platform directory with the evidence stores; DRILLYARD_PLATFORM.")] = None,
 ) -> None:
-    """Sign a month: its numbers become the issued version, and later reports show what differs from it."""
-    from include.costs.months import sign as sign_month
+    """Sign a month: a record in the evidence, and its numbers the issued version that later reports are compared with."""
+    from include.catalog.load import load
+    from include.costs.signing import sign as sign_month
+    from include.evidence.stores import open_stores
+    from include.settings import platform_dir
 
     try:
-        note = sign_month(out, month, by, utcnow(), reason=reason)
-    except (FileNotFoundError, ValueError) as fault:
+        stores = open_stores(load(catalog or platform_dir()).catalog.platform.evidence)
+        note, wrong = sign_month(out, month, by, utcnow(), stores=stores, reason=reason)
+    except (LookupError, OSError, ValueError, RuntimeError) as fault:
         typer.echo(f"drillyard costs sign: {fault}", err=True)
         raise typer.Exit(1) from fault
-    typer.echo(f"{month} version {note.detail['version']} signed by {by}")
+    for fault_line in wrong:
+        typer.echo(fault_line, err=True)
+    typer.echo(
+        f"{month} version {note.detail['version']} signed by {by}: record {note.record_id}, sealed by the next sealing run"
+    )
 
 
 @app.command()

@@ -6,6 +6,8 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING
 
+from include.costs.doubled import Doubled
+from include.costs.doubled import find as find_doubled
 from include.costs.headers import COST_DETAILS
 from include.costs.inspection import Inspected, table_of
 from include.costs.intake import BillingFile
@@ -34,6 +36,7 @@ _IDENTITY = (
     "RegionId",
     "BillingCurrency",
 )
+_BESIDE = ("x_Bad", "x_Month", "x_Day", "BillingAccountId")
 
 
 class Replaced(Frozen):
@@ -62,10 +65,11 @@ class Chosen(Frozen):
 
     accepted: tuple[Accepted, ...]
     replaced: tuple[Replaced, ...]
+    doubled: tuple[Doubled, ...] = ()
 
 
 def choose(engine: Engine, found: list[Inspected], settings: CostSettings) -> Chosen:
-    """Decide over inspected files. Every file ends in `accepted` or in `replaced`, some (partly restated ones) in both."""
+    """Decide over inspected files. Every file ends in `accepted`, `replaced` or `doubled`, some (partly restated ones) in two."""
     kept, replaced = _without_copies(found)
     modes = _modes(kept)
     without: dict[str, list[Replaced]] = {}
@@ -74,14 +78,21 @@ def choose(engine: Engine, found: list[Inspected], settings: CostSettings) -> Ch
         if gone is not None:
             replaced.append(gone)
             without.setdefault(older.file.name, []).append(gone)
+    doubled = find_doubled(kept, replaced, modes)
+    for double in doubled:
+        if double.same:
+            part = Replaced(file=double.file, by=double.by, reason=double.reason, month=double.month, account=double.account)
+            without.setdefault(double.file, []).append(part)
     groups: dict[tuple[object, ...], list[BillingFile]] = {}
     for one in kept:
+        if one.rows and one.rows == sum(d.rows for d in doubled if d.same and d.file == one.file.name):
+            continue
         gone_parts = tuple(without.get(one.file.name, ()))
         f = one.file
         alike = (f.shape, f.kind, f.columns, f.delimiter, f.gzip, f.day_first, modes[f.name], gone_parts)
         groups.setdefault(alike, []).append(f)
     accepted = [Accepted(files=tuple(files), mode=str(alike[-2]), without=alike[-1]) for alike, files in groups.items()]
-    return Chosen(accepted=tuple(accepted), replaced=tuple(replaced))
+    return Chosen(accepted=tuple(accepted), replaced=tuple(replaced), doubled=tuple(doubled))
 
 
 def _without_copies(found: list[Inspected]) -> tuple[list[Inspected], list[Replaced]]:
@@ -148,8 +159,10 @@ def _restated(
     engine: Engine, older: Inspected, newer: Inspected, account: str, month: date, settings: CostSettings
 ) -> Replaced | None:
     """What of `older` the `newer` file restates: the month, some days, or nothing."""
-    old = _identities(engine, older, account, month, settings)
-    new = _identities(engine, newer, account, month, settings)
+    tables = [table_of(engine, (one.file,), settings, "alone", (*_IDENTITY, *_BESIDE)) for one in (older, newer)]
+    # Only by what both have: two versions of an export differ in columns, and a restated month may come in the newer one.
+    by = [name for name in _IDENTITY if all(name in table.columns for table in tables)]
+    old, new = (_identities(table, by, account, month) for table in tables)
     both = old.semi_join(new, ["day", "identity"]).group_by("day").agg(common=lambda t: t.count())
     days = old.group_by("day").agg(total=lambda t: t.count()).left_join(both, "day").select("day", "total", "common")
     counts = {row["day"]: (row["total"], row["common"] or 0) for row in engine.fetch(days).to_pylist()}
@@ -166,14 +179,13 @@ def _restated(
     return Replaced(file=older.file.name, by=newer.file.name, reason=reason, month=month, account=account, days=again, rows=0)
 
 
-def _identities(engine: Engine, one: Inspected, account: str, month: date, settings: CostSettings) -> ir.Table:
+def _identities(rows: ir.Table, by: list[str], account: str, month: date) -> ir.Table:
     import ibis
 
-    rows = table_of(engine, (one.file,), settings, "alone", (*_IDENTITY, "x_Bad", "x_Month", "x_Day", "BillingAccountId"))
     mine = rows.filter(rows["x_Bad"].isnull() & (rows["x_Month"] == month))
     if "BillingAccountId" in rows.columns:
         mine = mine.filter(mine["BillingAccountId"].fill_null("") == account)
-    parts = [mine[name].cast("string").fill_null("") for name in _IDENTITY if name in mine.columns]
+    parts = [mine[name].cast("string").fill_null("") for name in by]
     return mine.select(day=mine["x_Day"], identity=ibis.literal("\x1f").join(parts)).distinct()
 
 

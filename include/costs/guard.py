@@ -26,6 +26,7 @@ class GuardResult(Frozen):
 def slices(bill: Bill) -> list[dict[str, Any]]:
     """One row for each file, account, month and currency; files that cannot be read have one row each. Counts, never charges."""
     gone = {r.file for r in bill.replaced if r.month is None and "second" in r.reason}
+    gone |= {d.file for d in bill.doubled}
     rows = [
         {
             "file": one.file.name,

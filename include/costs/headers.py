@@ -10,6 +10,8 @@ from include.values import Frozen
 Shape = Literal["cur", "focus", "azure", "google"]
 COST_DETAILS: Shape = "azure"
 """The one export that is delivered twice, actual and amortised, over the same charges."""
+STANDARD: Shape = "focus"
+"""The shape that every provider can deliver beside its own."""
 
 
 def canonical(column: str) -> str:

@@ -78,7 +78,9 @@ def take_in(directory: Path) -> Intake:
     if not directory.is_dir():
         raise FileNotFoundError(f"no billing directory {directory}; give a folder with exports (see docs/egress-costs.md)")
     files, aside, ignored = [], [], []
-    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+    # Several places lie here as links, one for each folder.
+    places = [directory, *(p for p in directory.iterdir() if p.is_symlink() and p.is_dir())]
+    for path in sorted({p for place in places for p in place.rglob("*") if p.is_file()}):
         name = str(path.relative_to(directory))
         if path.name.startswith(".") or path.name.lower().endswith(_SIDECARS):
             ignored.append(name)

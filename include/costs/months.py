@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from include.costs import money
-from include.evidence.record import NoteRecord
 from include.values import Frozen, digest
 
-_COMPARED = ("billed_cost", "effective_cost", "transfer_cost")
+COMPARED = ("billed_cost", "effective_cost", "transfer_cost")
 
 
 class Difference(Frozen):
@@ -37,6 +36,8 @@ class MonthState(Frozen):
     signed_by: str = ""
     signed_at: str = ""
     differences: tuple[Difference, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Copies beside the report that are not what was signed."""
 
 
 def _numbers(tree: Any, path: str = "") -> dict[str, Decimal]:
@@ -51,14 +52,19 @@ def issued_versions(folder: Path, month: str) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in files]
 
 
-def state_of(folder: Path, month: str, totals: dict[str, Any]) -> MonthState:
-    """Compare the month's totals with its last signed version."""
-    versions = issued_versions(folder, month)
+def state_of(folder: Path, month: str, totals: dict[str, Any], sealed: Sequence[dict[str, Any]] = ()) -> MonthState:
+    """Compare the month's totals with its last signed version: the one in the evidence, else the copy beside the report.
+
+    `sealed` is what `signing.of_month` gives. A copy that differs from it, or is missing, is a problem and decides nothing.
+    """
+    copies = issued_versions(folder, month)
+    versions = list(sealed) or copies
+    problems = _altered(copies, sealed)
     if not versions:
-        return MonthState(month=month, state="draft")
+        return MonthState(month=month, state="draft", problems=problems)
     last = versions[-1]
-    then = _numbers({name: last["totals"].get(name, {}) for name in _COMPARED})
-    now = _numbers({name: totals.get(name, {}) for name in _COMPARED})
+    then = _numbers({name: last["totals"].get(name, {}) for name in COMPARED})
+    now = _numbers({name: totals.get(name, {}) for name in COMPARED})
     zero = Decimal(0)
     changed = [n for n in sorted({*then, *now}) if then.get(n, zero) != now.get(n, zero)]
     return MonthState(
@@ -68,35 +74,19 @@ def state_of(folder: Path, month: str, totals: dict[str, Any]) -> MonthState:
         signed_by=last["by"],
         signed_at=last["signed_at"],
         differences=tuple(Difference(what=n, issued=then.get(n, zero), now=now.get(n, zero)) for n in changed),
+        problems=problems,
     )
 
 
-def sign(folder: Path, month: str, by: str, now: datetime, *, reason: str = "") -> NoteRecord:
-    """Sign the month's current numbers: a version beside the report, and a note for the evidence.
-
-    Raises FileNotFoundError when no report of the month is there, ValueError when its totals are of another month.
-    """
-    path = folder / "totals.json"
-    if not path.exists():
-        raise FileNotFoundError(f"no report in {folder}; run `drillyard costs report --month {month}` first")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if content["month"] != month:
-        raise ValueError(f"{path} is of {content['month'] or 'all months'}, not of {month}; write a report with --month {month}")
-    version = len(issued_versions(folder, month)) + 1
-    detail = {"month": month, "version": version, "totals_digest": digest(content), "reason": reason}
-    record_id = f"{now:%Y%m%dT%H%M%S.%fZ}-note-costs-{month}"
-    note = NoteRecord(record_id=record_id, written_at=now, event="costs_signed", by=by, subject=f"costs/{month}", detail=detail)
-    issued = folder / "issued"
-    issued.mkdir(exist_ok=True)
-    version_text = {
-        "month": month,
-        "version": version,
-        "by": by,
-        "signed_at": now.isoformat(),
-        "reason": reason,
-        "totals": content,
-    }
-    with (issued / f"{month}.v{version}.json").open("x", encoding="utf-8") as file:
-        json.dump(version_text, file, indent=1, sort_keys=True)
-    (issued / f"{record_id}.json").write_text(note.model_dump_json(indent=1), encoding="utf-8")
-    return note
+def _altered(copies: Sequence[dict[str, Any]], sealed: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """Copies beside the report whose content is not the one that was signed. Only where the evidence knows the sign-off."""
+    known = {s["record_id"]: s for s in sealed}
+    said = []
+    for copy in copies:
+        record = known.get(copy.get("record_id", ""))
+        name = f"issued/{copy['month']}.v{copy['version']}.json"
+        if known and record is None:
+            said.append(f"{name} is no version that the evidence knows: it was not signed, or its record was changed")
+        elif record and (digest(copy["totals"]), copy["by"]) != (record["totals_digest"], record["by"]):
+            said.append(f"{name} was changed after {record['by']} signed it (record {record['record_id']}); the evidence counts")
+    return tuple(said)

@@ -52,8 +52,14 @@ def render(view: View, *, now: datetime, guard: GuardResult | None, gaps: list[s
         files=file_lines(view),
         guard=guard,
         gaps=gaps,
-        problems=view.figures.platform.problems,
+        problems=problems_of(view),
     )
+
+
+def problems_of(view: View) -> list[str]:
+    """What a reader must know before using the numbers: of the catalog, of sign-offs, of deliveries that may be the same bill."""
+    said = [*view.figures.platform.problems, *(view.state.problems if view.state else ())]
+    return said + [double.reason for double in view.figures.bill.doubled if not double.same]
 
 
 def _moved(view: View) -> dict[tuple[str, str], Decimal]:
@@ -68,6 +74,9 @@ def file_lines(view: View) -> list[dict[str, Any]]:
     gone: dict[str, list[str]] = defaultdict(list)
     for replaced in view.figures.bill.replaced:
         gone[replaced.file].append(f"{replaced.reason}; {replaced.by} counts")
+    for double in view.figures.bill.doubled:
+        if double.same:
+            gone[double.file].append(f"{double.month:%Y-%m} no, a duplicate delivery; {double.by} counts")
     return [
         {"name": i.file.name, "title": i.file.title, "rows": i.rows, "used": "; ".join(gone[i.file.name]) or "yes"}
         for i in view.figures.bill.inspected

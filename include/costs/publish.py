@@ -13,6 +13,7 @@ from include.costs.engines import DuckDBEngine
 from include.costs.findings import Finding
 from include.costs.guard import GuardResult
 from include.costs.months import state_of
+from include.costs.signing import of_month
 from include.costs.view import View
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def view_of(figures: Figures, out: Path) -> View:
     found = findings.find(figures.facts, figures.shares, daily, figures.settings)
     if figures.month is not None:
         found = [f for f in found if f.month == figures.month]
-    state = state_of(out, figures.month, figures.totals) if figures.month else None
+    state = None
+    if figures.month:
+        state = state_of(out, figures.month, figures.totals, of_month(figures.signed, figures.month))
     return View(figures, found, state)
 
 

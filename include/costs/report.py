@@ -25,6 +25,7 @@ from include.costs.totals import totals
 if TYPE_CHECKING:
     from include.costs.engines import Engine
     from include.costs.view import View
+    from include.evidence.record import NoteRecord
 
 
 class Figures:
@@ -42,6 +43,7 @@ class Figures:
         self.shares: list[Share] = []
         self.month: str | None = None
         self.measured: list[Measured] = []
+        self.signed: list[NoteRecord] = []
 
     def limit(self, month: str | None) -> None:
         """Keep one month (None: all) and allocate it."""
@@ -73,10 +75,10 @@ def write_report(
 ) -> dict[str, Any]:
     """Read `billing`, write the report of `month` (None: everything delivered) to `out`, return the content of totals.json.
 
-    `billing` is a folder or an fsspec URL (``s3://``, ``gs://``, ``abfs://``). With `send` the report goes to the finance
-    contacts by mail. Measured savings and the forecasts of drills come from `ledger`, or the one of connection
-    `drillyard_ledger` where it is known. Raises FileNotFoundError for a missing directory, CostsError for faults of
-    costs.yaml and its files. Damaged or foreign billing files are quarantined, never raised.
+    `billing` is a folder or an fsspec URL (``s3://``, ``gs://``, ``abfs://``), or several with commas between. With `send`
+    the report goes to the finance contacts by mail. Measured savings, drill forecasts and sign-offs come from `ledger`, or
+    the one of connection `drillyard_ledger` where it is known. Raises FileNotFoundError for a missing directory, CostsError
+    for faults of costs.yaml and its files. Damaged or foreign billing files are quarantined, never raised.
     """
     from include.costs import guard as door
     from include.costs.publish import gaps_of, view_of, write_behind, write_pages
@@ -84,10 +86,10 @@ def write_report(
     settings = load_settings(catalog)
     declared = load_declared(catalog, settings)
     platform = read_platform(catalog, settings)
-    measured, platform = _measured(catalog, settings, platform, ledger or _ledger(connections))
+    known, platform = _remembered(catalog, settings, platform, ledger or _ledger(connections))
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        folder = stack.enter_context(local_copy(billing))
+        folder = stack.enter_context(local_copy(billing, settings.storage, connections))
         desk, runner = _engines(stack, engine)
         bill = Bill(runner, desk, settings)
         bill.take(take_in(folder))
@@ -95,7 +97,7 @@ def write_report(
         figures = Figures(bill, settings, declared, platform)
         figures.limit(month)
         figures.daily = bill.daily()
-        figures.measured = measured
+        figures.measured, figures.signed = known
         shutil.rmtree(out / "focus", ignore_errors=True)
         write_focus(bill, out / "focus", month)
         view = view_of(figures, out)
@@ -111,18 +113,22 @@ def write_report(
     return result
 
 
-def _measured(
+def _remembered(
     catalog: Path, settings: CostSettings, platform: Platform, ledger: Remembered | None
-) -> tuple[list[Measured], Platform]:
-    """Measured rows, and the platform with one problem more when the ledger does not answer: the bill is reported anyway."""
+) -> tuple[tuple[list[Measured], list[NoteRecord]], Platform]:
+    """Measured rows and sign-offs, and the platform with one problem more when the ledger does not answer: the bill is
+    reported anyway."""
+    from include.costs.signing import COSTS_SIGNED
     from include.ledger.model import LedgerError
 
     rows = from_file(catalog, settings)
+    if ledger is None:
+        return (rows, []), platform
     try:
-        return [*(from_ledger(ledger, platform.services) if ledger else ()), *rows], platform
+        return ([*from_ledger(ledger, platform.services), *rows], list(ledger.notes(COSTS_SIGNED))), platform
     except LedgerError as fault:
-        said = f"savings and drill forecasts of the ledger are missing here: {fault}"
-        return rows, platform.model_copy(update={"problems": (*platform.problems, said)})
+        said = f"savings, drill forecasts and sign-offs of the ledger are missing here: {fault}"
+        return (rows, []), platform.model_copy(update={"problems": (*platform.problems, said)})
 
 
 def _ledger(connections: Connections) -> Remembered | None:

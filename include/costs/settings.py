@@ -88,6 +88,8 @@ class CostSettings(Entry):
     """CSV, relative to costs.yaml: month, tenant, currency, revenue."""
     rates: str | None = None
     """CSV, relative to costs.yaml: month, from, to, rate, source."""
+    storage: dict[str, str] = Field(default_factory=dict)
+    """Scheme of a billing URL (``s3``, ``gs``, ``abfs``) to the connection with fsspec's ``storage_options`` in its extra."""
     measured: str | None = None
     """CSV, relative to costs.yaml: savings and drill costs measured elsewhere, see `include.costs.measured`."""
     providers: dict[str, str] = Field(default_factory=lambda: {"aws": "AWS", "google": "Google Cloud", "azure": "Microsoft"})

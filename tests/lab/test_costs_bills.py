@@ -345,3 +345,46 @@ def test_tags_in_maps_and_json_reach_the_same_service(tmp_path: Path) -> None:
     write(tmp_path / "j.csv", [cur(2, cost="2", resource_tags=json.dumps({"user_service": "shop"}))])
     allocated = read(tmp_path)["allocation"]["USD"]["service"]
     assert allocated == {'a "b"': "1", "shop": "2"}
+
+
+def focus(day: int, cost: str, **more: str) -> dict[str, str]:
+    return {
+        "BilledCost": cost,
+        "BillingCurrency": "USD",
+        "BillingAccountId": "111111111111",
+        "BillingPeriodStart": "2026-10-01T00:00:00Z",
+        "ChargePeriodStart": f"2026-10-{day:02d}T00:00:00Z",
+        "ChargeDescription": "data transfer",
+        "ProviderName": "AWS",
+        "ServiceName": "Amazon EC2",
+    } | more
+
+
+def test_the_same_bill_as_cur_and_as_focus_counts_once(tmp_path: Path) -> None:
+    write(tmp_path / "cur.csv", [cur(d, cost="1") for d in range(1, 11)])
+    other = {"BillingAccountId": "999", "BilledCost": "5"}
+    write(tmp_path / "focus.csv", [*(focus(d, "1") for d in range(1, 10)), focus(10, "0.95"), focus(1, "5", **other)])
+    write(tmp_path / "focus-whole.csv", [focus(d, "0.0001") for d in range(1, 3)])
+    totals = read(tmp_path)
+    assert totals["billed_cost"] == {"AWS": {"USD": "15"}}
+    (row,) = totals["quarantined"]["rows"]
+    assert row["file"] == "focus.csv" and row["rows"] == 10 and "duplicate delivery" in row["reason"]
+    (file,) = totals["quarantined"]["files"]
+    assert file["file"] == "focus-whole.csv" and "cur.csv" in file["reason"] and "9.9502 USD here, 10 USD there" in file["reason"]
+
+
+def test_two_shapes_with_different_totals_both_count_and_are_named(tmp_path: Path) -> None:
+    write(tmp_path / "cur.csv", [cur(d, cost="1") for d in range(1, 11)])
+    write(tmp_path / "focus.csv", [focus(d, "3") for d in range(1, 11)])
+    with open_engine("duckdb") as desk:
+        bill = Bill(desk, desk, CostSettings())  # type: ignore[arg-type]
+        bill.take(take_in(tmp_path))
+        (double,) = bill.doubled
+        assert not double.same and "both count" in double.reason and bill.quarantined == []
+
+
+def test_a_month_restated_in_a_newer_version_of_the_export_replaces_the_older(tmp_path: Path) -> None:
+    write(tmp_path / "focus-1.0.csv", [focus(d, "1") for d in range(1, 11)])
+    write(tmp_path / "focus-1.2-restated.csv", [focus(d, "2", SkuMeter="DataTransfer-Out-Bytes") for d in range(1, 11)])
+    totals = read(tmp_path)
+    assert totals["billed_cost"] == {"AWS": {"USD": "20"}} and totals["replaced"][0]["file"] == "focus-1.0.csv"

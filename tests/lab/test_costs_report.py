@@ -25,6 +25,10 @@ from include.costs.conformance import Checker
 from include.costs.engines import DuckDBEngine, open_engine
 from include.costs.report import write_report
 from include.costs.synthetic import write_bills
+from include.evidence import keys
+from include.evidence.chain import seal, verify_stores
+from include.evidence.store import LocalStore
+from include.evidence.stores import Stores
 from include.settings import PROJECT
 
 NOW = datetime(2026, 11, 6, 5, 30, tzinfo=UTC)
@@ -84,11 +88,23 @@ def test_focus_files_break_no_mandatory_rule_beyond_what_the_input_lacks(report:
             assert hard == [], source.name
 
 
-def test_signing_makes_a_month_final_and_a_change_makes_it_restated(bills: Path, report: Path, tmp_path: Path) -> None:
+def test_signing_makes_a_month_final_and_a_change_makes_it_restated(
+    bills: Path, report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "month"
     shutil.copytree(report, out)
-    signed = CliRunner().invoke(app, ["sign", "--out", str(out), "--month", "2026-10", "--by", "anna-wolf"])
+    monkeypatch.setenv("DRILLYARD_LAB_HOME", str(tmp_path / "lab"))
+    monkeypatch.delenv("AIRFLOW_CONN_DRILLYARD_LEDGER", raising=False)
+    arguments = ["sign", "--out", str(out), "--month", "2026-10", "--by", "anna-wolf", "--catalog", str(EXAMPLE)]
+    signed = CliRunner().invoke(app, arguments)
     assert signed.exit_code == 0, signed.output
+    stores = [LocalStore(name, tmp_path / "lab" / name / "evidence") for name in ("dc-north", "dc-south")]
+    private, public = keys.generate()
+    assert seal(Stores(stores), private, datetime.now(UTC)).entries == 1
+    assert {look.seal for look in verify_stores(stores, [public])} == {"SEALED"}
+    (kept,) = (tmp_path / "lab" / "dc-south").rglob("*costs-2026-10-v1.json")
+    kept.write_bytes(kept.read_bytes().replace(b"anna-wolf", b"otto-wolf"))
+    assert "BROKEN" in {look.seal for look in verify_stores(stores, [public])}
     assert (out / "issued" / "2026-10.v1.json").exists() and len(list((out / "issued").glob("*-note-costs-*.json"))) == 1
     write_report(bills, EXAMPLE, out, now=NOW, month="2026-10")
     assert '<span class="state final">' in (out / "index.html").read_text()

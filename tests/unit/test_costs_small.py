@@ -17,8 +17,9 @@ from include.costs.findings import anomalies, chatty
 from include.costs.headers import NotBilling, recognise
 from include.costs.intake import BillingFile
 from include.costs.keys import load_declared
-from include.costs.months import sign, state_of
+from include.costs.months import state_of
 from include.costs.settings import CostsError, CostSettings, load_settings
+from include.costs.signing import keep_beside, note_for, of_month
 from include.costs.workbook import safe_text
 
 NOW = datetime(2026, 11, 6, 5, tzinfo=UTC)
@@ -69,13 +70,30 @@ def test_a_month_is_draft_then_final_then_restated(tmp_path: Path) -> None:
     totals = {"month": "2026-10", "billed_cost": {"AWS": {"USD": "10"}}, "effective_cost": {}, "transfer_cost": {}}
     (tmp_path / "totals.json").write_text(json.dumps(totals))
     assert state_of(tmp_path, "2026-10", totals).state == "draft"
-    note = sign(tmp_path, "2026-10", "anna-wolf", NOW)
+    note = note_for(tmp_path, "2026-10", "anna-wolf", NOW)
+    keep_beside(tmp_path, note)
     assert note.event == "costs_signed" and note.by == "anna-wolf"
     assert state_of(tmp_path, "2026-10", totals).state == "final"
     later = state_of(tmp_path, "2026-10", totals | {"billed_cost": {"AWS": {"USD": "12.5"}}})
     assert later.state == "restated" and [d.change for d in later.differences] == [Decimal("2.5")]
     with pytest.raises(ValueError, match="not of 2026-09"):
-        sign(tmp_path, "2026-09", "anna-wolf", NOW)
+        note_for(tmp_path, "2026-09", "anna-wolf", NOW)
+
+
+def test_the_evidence_counts_where_a_copy_was_changed_or_lost(tmp_path: Path) -> None:
+    totals = {"month": "2026-10", "billed_cost": {"AWS": {"USD": "10"}}}
+    (tmp_path / "totals.json").write_text(json.dumps(totals))
+    note = note_for(tmp_path, "2026-10", "anna-wolf", NOW)
+    keep_beside(tmp_path, note)
+    sealed = of_month([note], "2026-10")
+    assert state_of(tmp_path, "2026-10", totals, sealed).problems == ()
+    copy = tmp_path / "issued" / "2026-10.v1.json"
+    copy.write_text(copy.read_text().replace('"10"', '"12"'))
+    later = state_of(tmp_path, "2026-10", totals, sealed)
+    assert later.state == "final" and "changed after anna-wolf signed" in later.problems[0]
+    copy.unlink()
+    assert state_of(tmp_path, "2026-10", totals, sealed).state == "final"
+    assert note_for(tmp_path, "2026-10", "anna-wolf", NOW, before=1).detail["version"] == 2
 
 
 def test_the_last_month_is_renewed_until_it_is_signed(tmp_path: Path) -> None:
@@ -83,7 +101,7 @@ def test_the_last_month_is_renewed_until_it_is_signed(tmp_path: Path) -> None:
     assert months_due(tmp_path, late) == ["2026-10", "2026-11"]
     (tmp_path / "2026-10").mkdir()
     (tmp_path / "2026-10" / "totals.json").write_text(json.dumps({"month": "2026-10"}))
-    sign(tmp_path / "2026-10", "2026-10", "anna-wolf", NOW)
+    keep_beside(tmp_path / "2026-10", note_for(tmp_path / "2026-10", "2026-10", "anna-wolf", NOW))
     assert months_due(tmp_path, late) == ["2026-11"]
     assert months_due(tmp_path, NOW) == ["2026-10", "2026-11"]
 
