@@ -101,7 +101,7 @@ def test_signing_makes_a_month_final_and_a_change_makes_it_restated(
     stores = [LocalStore(name, tmp_path / "lab" / name / "evidence") for name in ("dc-north", "dc-south")]
     private, public = keys.generate()
     assert seal(Stores(stores), private, datetime.now(UTC)).entries == 1
-    assert {look.seal for look in verify_stores(stores, [public])} == {"SEALED"}
+    assert {look.seal for look in verify_stores(stores, [public])} == {"TRUSTED"}
     (kept,) = (tmp_path / "lab" / "dc-south").rglob("*costs-2026-10-v1.json")
     kept.write_bytes(kept.read_bytes().replace(b"anna-wolf", b"otto-wolf"))
     assert "BROKEN" in {look.seal for look in verify_stores(stores, [public])}
