@@ -83,6 +83,8 @@ class Bill:
         self.rests: dict[tuple[str, str, str], Decimal] = {}
         self.parties: list[parties.Party] = []
         self.classes: list[dict[str, Any]] = []
+        self._on_key: tuple[str, ...] = KEY
+        self._on_party: tuple[str, ...] = ()
 
     def take(self, intake: Intake) -> None:
         """Inspect every file, put aside the damaged ones, and choose which deliveries count."""
@@ -114,7 +116,7 @@ class Bill:
         self.desk.run(f"CREATE OR REPLACE TEMP TABLE groups ({', '.join(f'{n} {kinds[n]}' for n in order)})")
         for accepted in self.accepted:
             rows = self.rows_of(accepted, GROUPED)
-            self.desk.insert("groups", order, self.engine, group_rows(rows))
+            self.desk.insert("groups", order, self.engine, group_rows(rows, same_everywhere=self._same_everywhere(accepted)))
             if self.desk.run(f"SELECT sum({LONG}) FROM groups").fetchall()[0][0] and accepted.mode != "amortised":
                 for key, rest in residues(self.engine, rows).items():
                     self.rests[key] = money.EXACT.add(self.rests.get(key, Decimal(0)), rest)
@@ -122,10 +124,30 @@ class Bill:
         self._classify()
         self._resolve()
 
+    def _same_everywhere(self, accepted: Accepted) -> dict[str, Any]:
+        """Account, currency and month, where the inspection saw only one of them in all of these files."""
+        names = {file.name for file in accepted.files}
+        slices = [s for one in self.inspected if one.file.name in names for s in one.slices]
+        seen: dict[str, set[Any]] = {
+            "BillingAccountId": {s.account for s in slices},
+            "BillingCurrency": {s.currency for s in slices},
+            "x_Month": {s.month for s in slices},
+        }
+        # An empty account may be an empty text or none at all.
+        return {name: values.pop() for name, values in seen.items() if len(values) == 1 and values != {""}}
+
+    def _varying(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Those columns of the groups that have more than one value: the others need no comparison. At least one."""
+        differ = [f"count(DISTINCT {n}) + CAST(count({n}) < count(*) AS INT) > 1" for n in names]
+        (found,) = self.desk.run(f"SELECT {', '.join(differ)} FROM groups").fetchall()
+        return tuple(name for name, hit in zip(names, found, strict=True) if hit) or names[:1]
+
     def _classify(self) -> None:
         rules = table()
         self.classes = []
-        for row in self.desk.rows(f"SELECT DISTINCT {', '.join(KEY)} FROM groups"):
+        self._on_key = self._varying(KEY)
+        shown = [n if n in self._on_key else f"any_value({n}) AS {n}" for n in KEY]
+        for row in self.desk.rows(f"SELECT {', '.join(shown)} FROM groups GROUP BY {', '.join(self._on_key)}"):
             verdict = rules.classify(key_of(row))
             category, subcategory = category_of(row["ProviderName"] or "", row["ServiceName"] or "", row["x_ServiceCode"] or "")
             self.classes.append(
@@ -144,17 +166,18 @@ class Bill:
 
     def _resolve(self) -> None:
         columns = tuple(name for name in PARTS if name not in ("x_Month", "BillingCurrency"))
-        found = self.desk.rows(f"SELECT DISTINCT ProviderName, {', '.join(columns)} FROM groups ORDER BY ALL")
+        every = ("ProviderName", *columns)
+        self._on_party = self._varying(every)
+        shown = [n if n in self._on_party else f"any_value({n}) AS {n}" for n in every]
+        found = self.desk.rows(f"SELECT {', '.join(shown)} FROM groups GROUP BY {', '.join(self._on_party)} ORDER BY ALL")
         self.parties = [parties.party_of(row, self.settings) for row in found]
         numbered = [{**row, "Party": str(i)} for i, row in enumerate(found)]
         self.desk.load("parties", numbered, ("ProviderName", *columns, "Party"))
 
     def facts(self) -> list[Fact]:
         """All lines, transfer and not, by month, class, route, service and party."""
-        on_key = " AND ".join(f"g.{n} IS NOT DISTINCT FROM c.{n}" for n in KEY)
-        on_party = " AND ".join(
-            f"g.{n} IS NOT DISTINCT FROM p.{n}" for n in ("ProviderName", *PARTS) if n not in ("x_Month", "BillingCurrency")
-        )
+        on_key = " AND ".join(f"g.{n} IS NOT DISTINCT FROM c.{n}" for n in self._on_key)
+        on_party = " AND ".join(f"g.{n} IS NOT DISTINCT FROM p.{n}" for n in self._on_party)
         found = self.desk.rows(
             f"""SELECT strftime(g.x_Month, '%Y-%m') AS month, coalesce(g.ProviderName, '(not named)') AS provider,
                 g.BillingCurrency AS currency, c.Class AS transfer_class, coalesce(c.Origin, '') AS origin,
@@ -182,7 +205,7 @@ class Bill:
         for accepted in self.accepted:
             if accepted.mode != "amortised":
                 self.desk.insert("days", order, self.engine, group_rows(self.rows_of(accepted, GROUPED), DAILY))
-        on_key = " AND ".join(f"d.{n} IS NOT DISTINCT FROM c.{n}" for n in KEY)
+        on_key = " AND ".join(f"d.{n} IS NOT DISTINCT FROM c.{n}" for n in self._on_key)
         found = self.desk.rows(
             f"""SELECT strftime(d.x_Month, '%Y-%m') AS month, d.x_Day AS day, coalesce(d.ProviderName, '(not named)') AS provider,
                 d.BillingCurrency AS currency, c.Class AS transfer_class, coalesce(c.Origin, '') AS origin,

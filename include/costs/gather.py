@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.costs import money
 from include.costs.columns import KEY, PARTS, SUMS
@@ -15,10 +15,11 @@ LONG = "x_Long"
 _KINDS = {"PricingQuantity": money.QUANTITY, "x_Month": "date", "x_Day": "date"}
 
 
-def group_rows(rows: ir.Table, by: tuple[str, ...] = (*KEY, *PARTS)) -> ir.Table:
+def group_rows(rows: ir.Table, by: tuple[str, ...] = (*KEY, *PARTS), same_everywhere: dict[str, Any] | None = None) -> ir.Table:
     """Usable rows grouped by `by`: ``Rows``, the SUMS and ``x_Long``.
 
-    Columns that all rows lack stay out of the grouping, and a column that equals another one is computed once.
+    Columns that all rows lack stay out of the grouping, and a column that equals another one is computed once. So do the
+    columns of `same_everywhere`, which are known to have this one value in all usable rows: every column less is time.
     """
     import ibis
 
@@ -26,15 +27,24 @@ def group_rows(rows: ir.Table, by: tuple[str, ...] = (*KEY, *PARTS)) -> ir.Table
     present = [name for name in by if name in rows.columns]
     same = _twins(rows, present)
     sums = _twins(rows, [name for name in SUMS if name in rows.columns])
-    grouped = usable.group_by([n for n in present if same[n] == n]).agg(
+    known = {n: v for n, v in (same_everywhere or {}).items() if n in present and same[n] == n}
+    grouped = usable.group_by([n for n in present if same[n] == n and n not in known]).agg(
         Rows=usable.count(),
         **{name: usable[name].sum() for name, twin in sums.items() if twin == name},
         **{LONG: long_amounts(usable).sum()},
     )
-    full = {n: grouped[same[n]] if n in same else ibis.null(_KINDS.get(n, "string")) for n in by}
+    full = {n: _column(grouped, same.get(n), known, _KINDS.get(n, "string")) for n in by}
     full |= {n: grouped[sums[n]] if n in sums else ibis.null(_KINDS.get(n, money.MONEY)) for n in SUMS}
     kinds = {n: _KINDS.get(n, money.MONEY) for n in SUMS} | {n: _KINDS.get(n, "string") for n in by}
     return grouped.select(**{n: v.cast(kinds[n]) for n, v in full.items()}, Rows=grouped["Rows"], **{LONG: grouped[LONG]})
+
+
+def _column(grouped: ir.Table, name: str | None, known: dict[str, Any], kind: str) -> ir.Value:
+    import ibis
+
+    if name is None:
+        return ibis.null(kind)
+    return ibis.literal(known[name]).cast(kind) if name in known else grouped[name]
 
 
 def _twins(rows: ir.Table, names: list[str]) -> dict[str, str]:

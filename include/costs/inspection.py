@@ -78,24 +78,35 @@ def inspect(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> 
             file = file.model_copy(update={"landed": _land(engine, file, settings)})
         source = open_file(engine, (file,))
         rows = focus_rows(source, file.shape, settings, only=_NEEDED)
-        usable = rows.filter(rows["x_Bad"].isnull())
-        account = usable["BillingAccountId"].fill_null("") if "BillingAccountId" in rows.columns else ""
-        provider = usable["ProviderName"] if "ProviderName" in rows.columns else "(not named)"
-        found = engine.fetch(
-            usable.group_by(account=account, month=usable["x_Month"], currency=usable["BillingCurrency"], provider=provider).agg(
-                rows=usable.count(),
-                billed=usable["BilledCost"].sum(),
-                negative=(usable["BilledCost"] < 0).sum(),
-                first_day=usable["x_Day"].min(),
-                last_day=usable["x_Day"].max(),
-            )
-        ).to_pylist()
-        bad = engine.fetch(rows.filter(rows["x_Bad"].notnull()).count().name("n").as_table()).to_pylist()[0]["n"]
+        found, bad = _slices(engine, rows)
         amortised = file.shape == COST_DETAILS and _amortised(engine, source, file)
     except (duckdb.Error, OSError, EOFError) as fault:
         raise _named(file, fault) from fault
     ordered = sorted(found, key=lambda s: (s["month"], s["account"], s["currency"]))
     return Inspected(file=file, slices=tuple(Slice.model_validate(s) for s in ordered), bad=bad, amortised=amortised)
+
+
+def _slices(engine: DuckDBEngine, rows: ir.Table) -> tuple[list[dict[str, Any]], int]:
+    """One pass: the slices of the usable rows, and how many rows cannot be used."""
+    account = rows["BillingAccountId"].fill_null("") if "BillingAccountId" in rows.columns else ""
+    provider = rows["ProviderName"] if "ProviderName" in rows.columns else "(not named)"
+    found = engine.fetch(
+        rows.group_by(
+            bad=rows["x_Bad"].notnull(),
+            account=account,
+            month=rows["x_Month"],
+            currency=rows["BillingCurrency"],
+            provider=provider,
+        ).agg(
+            rows=rows.count(),
+            billed=rows["BilledCost"].sum(),
+            negative=(rows["BilledCost"] < 0).sum(),
+            first_day=rows["x_Day"].min(),
+            last_day=rows["x_Day"].max(),
+        )
+    ).to_pylist()
+    usable = [{name: value for name, value in row.items() if name != "bad"} for row in found if not row["bad"]]
+    return usable, sum(row["rows"] for row in found if row["bad"])
 
 
 def _land(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> str:
