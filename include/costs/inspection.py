@@ -66,7 +66,7 @@ def open_file(engine: Engine, files: tuple[BillingFile, ...]) -> Source:
         paths = tuple(f.path for f in files)
         given = Delivered(paths=paths, kind=one.kind, columns=one.columns, delimiter=one.delimiter, gzip=one.gzip)
     table, names = engine.read(given)
-    return Source(table, names, fast=engine.fast_doubles, day_first=one.day_first)
+    return Source(table, names, fast=engine.fast_doubles, day_first=one.day_first, decimal_comma=one.decimal_comma)
 
 
 def inspect(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> Inspected:
@@ -115,7 +115,8 @@ def _land(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> st
 
     given = Delivered(paths=(file.path,), kind="csv", columns=file.columns, delimiter=file.delimiter, gzip=file.gzip)
     table, names = engine.read(given)
-    rows = focus_rows(Source(table, names, fast=True, day_first=file.day_first), file.shape, settings)
+    source = Source(table, names, fast=True, day_first=file.day_first, decimal_comma=file.decimal_comma)
+    rows = focus_rows(source, file.shape, settings)
     used = {field.name for field in rows.op().find(ops.Field)} & set(names)
     kept = used | {column for column, name in names.items() if canonical(name) in _KEPT}
     return engine.land(given, [column for column in names if column in kept])
@@ -152,7 +153,7 @@ def bad_rows(inspected: Inspected) -> list[Quarantined]:
     listed: list[Quarantined] = []
     if file.kind == "csv":
         for line, row in intake.numbered_rows(file):
-            reason = why_bad(row, file.shape)
+            reason = why_bad(row, file.shape, comma=file.decimal_comma)
             if reason and len(listed) < MOST_ROWS_LISTED:
                 listed.append(Quarantined(file=file.name, line=line, rows=1, what="row", reason=reason))
     rest = inspected.bad - len(listed)
@@ -171,10 +172,13 @@ _COST = {
 _CURRENCY = ("lineitemcurrencycode", "billingcurrency", "billingcurrencycode", "currency", "currencycode")
 
 
-def why_bad(row: dict[str, str], shape: str) -> str | None:
+def why_bad(row: dict[str, str], shape: str, *, comma: bool = False) -> str | None:
     """The same question as `rows._bad`, asked of one CSV row in Python: only to find its line."""
     cost = next((row[name] for name in _COST[shape] if row.get(name, "") not in ("", "NULL", "null")), "")
     if cost:
+        if comma and not re.fullmatch(r"[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)?(,[0-9]+)?([eE][+-]?[0-9]+)?", cost.strip()):
+            return f"the cost {cost!r} is not a number with a decimal comma, as this file's others are"
+        cost = cost.replace(".", "").replace(",", ".") if comma else cost
         try:
             if not Decimal(cost.strip()).is_finite() or abs(Decimal(cost.strip())) >= 10**14:
                 return f"the cost {cost!r} is out of range"

@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -55,6 +56,8 @@ class BillingFile(Frozen):
     delimiter: str = ","
     gzip: bool = False
     day_first: bool = False
+    decimal_comma: bool = False
+    """Numbers are written ``1.234,5``."""
     digest: str = ""
     """SHA-256 of the content, decompressed: a second delivery of the same bytes is known by it. Empty for the only file of
     its shape, which can be no second delivery; gzip data is always read through, to see that it is whole."""
@@ -124,6 +127,7 @@ def look_at(path: Path, name: str) -> BillingFile:
         return BillingFile(
             path=str(path), name=name, kind="csv", columns=tuple(columns), shape=signature.shape, title=signature.title,
             delimiter=delimiter, gzip=zipped, day_first=_day_first(columns, first, signature),
+            decimal_comma=delimiter != "," and _decimal_comma(columns, first),
             digest=digest_of(path, zipped=True) if zipped else "",
             modified=stat.st_mtime, size=stat.st_size,
         )  # fmt: skip
@@ -186,6 +190,15 @@ def _day_first(columns: list[str], rows: list[list[str]], signature: Signature) 
     firsts = [int(p[0]) for p in parts if p[0].isdigit() and len(p[0]) < 3]
     seconds = [int(p[1]) for p in parts if p[1].isdigit()]
     return bool(firsts) and max(firsts) > 12 >= max(seconds, default=0)
+
+
+def _decimal_comma(columns: list[str], rows: list[list[str]]) -> bool:
+    """True when the amounts of the first rows have a comma before their decimals and none has a point there."""
+    places = [i for i, column in enumerate(columns) if "cost" in canonical(column) or canonical(column) == "quantity"]
+    given = [row[i].strip() for row in rows for i in places if i < len(row)]
+    commas = sum(bool(re.fullmatch(r"[+-]?[\d.]*,\d+([eE][+-]?\d+)?", text)) for text in given)
+    points = sum(bool(re.fullmatch(r"[+-]?[\d,]*\.\d+([eE][+-]?\d+)?", text)) and "," not in text for text in given)
+    return commas > points
 
 
 def digest_of(path: Path, *, zipped: bool = False) -> str:

@@ -58,8 +58,11 @@ class Source:
     `fast` is True where a double may be converted without its text (see `money.from_double`).
     """
 
-    def __init__(self, table: ir.Table, names: dict[str, str], *, fast: bool, day_first: bool = False) -> None:
+    def __init__(
+        self, table: ir.Table, names: dict[str, str], *, fast: bool, day_first: bool = False, decimal_comma: bool = False
+    ) -> None:
         self.table = table
+        self.decimal_comma = decimal_comma
         self.fast = fast
         self.day_first = day_first
         self.names = names
@@ -84,7 +87,20 @@ class Source:
         value = self.column(name)
         if value is None:
             raise KeyError(f"no column {name}: the file was not recognised by its header")
-        return value
+        return self._pointed(value)
+
+    def _pointed(self, value: ir.Value) -> ir.Value:
+        """Numbers in text with a decimal point, where the file writes a comma: ``1.234,5`` → ``1234.5``.
+
+        What is no such number, such as ``1.5``, must not become one by mistake: it gets a mark that no parser accepts.
+        """
+        if not self.decimal_comma or not value.type().is_string():
+            return value
+        import ibis
+
+        written = r"^[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)?(,[0-9]+)?([eE][+-]?[0-9]+)?$"
+        pointed = value.replace(".", "").replace(",", ".")
+        return ibis.cases((value.re_search(written), pointed), else_=ibis.literal("?") + value)
 
     def _first(self, names: tuple[str, ...]) -> list[ir.Value]:
         found = [self.column(name) for name in names]
@@ -120,7 +136,7 @@ class Source:
     def _decimal(self, value: ir.Value, kind: str) -> ir.Value:
         found: dt.DataType = value.type()
         if found.is_string():
-            return money.from_text(value, kind)
+            return money.from_text(self._pointed(value), kind)
         if found.is_floating():
             return money.from_double(value, fast=self.fast) if kind == money.MONEY else value.try_cast(kind)
         if found.is_decimal() and (found.scale or 0) > money.SCALE:
@@ -144,6 +160,9 @@ class Source:
 
     def _instant(self, value: ir.Value) -> ir.Value:
         found = value.type()
+        if found.is_unknown():
+            # Nanoseconds with a zone, which Ibis does not know and DuckDB casts by way of microseconds only.
+            return value.cast("timestamp('UTC', 6)").cast("timestamp")
         if not found.is_string():
             return value.cast("timestamp")
         import ibis

@@ -64,7 +64,7 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
     listed = money.times(source.amount("paygprice"), quantity)
     charge = source.text("chargetype").lower()
     joined = category.fill_null("") + " / " + group.fill_null("") + " / " + meter.fill_null("")
-    raw = next(v for n in COST if (v := source.column(n)) is not None)
+    raw = source.needed(next(name for name in COST if source.has(name)))
     tags = source.tags_json()
     return {
         "AvailabilityZone": source.text("availabilityzone"),
