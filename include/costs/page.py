@@ -36,6 +36,7 @@ def render(view: View, *, now: datetime, guard: GuardResult | None, gaps: list[s
         shown=pictures.shown,
         plain=money.plain,
         colours=pictures.COLOURS,
+        label=label,
         # Made by pictures.py, which escapes every name it draws.
         flow=Markup(view.flow_picture()),  # noqa: S704
         trend=Markup(view.trend_picture()),  # noqa: S704
@@ -54,6 +55,12 @@ def render(view: View, *, now: datetime, guard: GuardResult | None, gaps: list[s
         gaps=gaps,
         problems=problems_of(view),
     )
+
+
+def label(transfer_class: str) -> str:
+    """A class as people write it: ``nat_processing`` → ``NAT processing``."""
+    words = transfer_class.replace("vpn_direct", "VPN,_direct").split("_")
+    return " ".join(word.upper() if word in ("nat", "cdn") else word for word in words)
 
 
 def problems_of(view: View) -> list[str]:

@@ -115,7 +115,8 @@ def large(scratch: Path) -> list[dict[str, Any]]:
     write_rows(given / "cur.parquet", ROWS)
     runs = [(step("scan", given, scratch), step("focus", given, scratch)) for _ in range(2)]
     scan = min(r[0]["took"]["scan"][0] for r in runs)
-    totals = min(r[1]["took"]["totals"][0] for r in runs)
+    # The look into each file before anything is added up is a part of the way to totals.
+    totals = min(r[1]["took"]["inspect"][0] + r[1]["took"]["totals"][0] for r in runs)
     focus = min(r[1]["took"]["focus"][0] for r in runs)
     peak = max(r[1]["peak"] for r in runs)
     only = step("totals", given, scratch)["peak"]

@@ -2,96 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import shutil
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from include.costs.bill import Bill
-from include.costs.engines import open_engine
-from include.costs.intake import take_in
-from include.costs.keys import Declared
-from include.costs.money import EXACT
-from include.costs.platform import Platform
-from include.costs.report import Figures
-from include.costs.settings import CostSettings
-
-DATA = Path(__file__).parent.parent / "costs_data"
-Totals = dict[str, Any]
-
-
-def read(folder: Path, engine: str = "duckdb") -> Totals:
-    """totals.json's content, without the pages."""
-    with open_engine("duckdb") as desk, _runner(engine, desk) as runner:
-        bill = Bill(runner, desk, CostSettings())  # type: ignore[arg-type]
-        bill.take(take_in(folder))
-        bill.group()
-        figures = Figures(bill, bill.settings, Declared(), Platform())
-        figures.limit(None)
-        return figures.totals
-
-
-@contextmanager
-def _runner(name: str, desk: Any) -> Iterator[Any]:
-    if name == "duckdb":
-        yield desk
-    else:
-        with open_engine(name) as engine:
-            yield engine
-
-
-def add(rows: list[tuple[str, str, str]]) -> dict[str, dict[str, Decimal]]:
-    found: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    for provider, currency, cost in rows:
-        found[provider][currency] = EXACT.add(found[provider][currency], Decimal(cost or "0"))
-    return found
-
-
-def same(totals: Totals, expected: dict[str, dict[str, Decimal]]) -> None:
-
-    got = {p: {c: Decimal(x) for c, x in parts.items()} for p, parts in totals["billed_cost"].items()}
-    assert got == {p: dict(parts) for p, parts in expected.items()}
-
-
-def sample(name: str) -> list[dict[str, str]]:
-    with (DATA / name).open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write(path: Path, rows: list[dict[str, Any]], **options: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding=options.pop("encoding", "utf-8"), newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), **options)
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def cur(day: int = 3, cost: str = "1.5", usage: str = "USE1-DataTransfer-Out-Bytes", **more: str) -> dict[str, str]:
-    return {
-        "line_item_line_item_type": "Usage",
-        "line_item_usage_start_date": f"2026-10-{day:02d}T00:00:00Z",
-        "line_item_usage_end_date": f"2026-10-{day + 1:02d}T00:00:00Z",
-        "bill_billing_period_start_date": "2026-10-01T00:00:00Z",
-        "bill_payer_account_id": "111111111111",
-        "line_item_usage_account_id": "222222222222",
-        "line_item_product_code": "AmazonEC2",
-        "line_item_usage_type": usage,
-        "line_item_resource_id": f"i-{day:04d}",
-        "line_item_usage_amount": "10",
-        "line_item_currency_code": "USD",
-        "line_item_unblended_cost": cost,
-        "pricing_unit": "GB",
-    } | more
+from costs_reading import DATA, add, cur, read, same, sample, write
 
 
 def test_the_real_samples_sum_to_the_last_digit(tmp_path: Path) -> None:
@@ -155,25 +75,6 @@ def test_parquet_doubles_count_as_their_shortest_text(tmp_path: Path) -> None:
     rows = [{**cur(day=i + 1), "line_item_unblended_cost": c, "line_item_usage_amount": 10.0} for i, c in enumerate(costs)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "cur.parquet")
     same(read(tmp_path), add([("AWS", "USD", repr(c)) for c in costs]))
-
-
-def google(cost: float, sku: str = "Network Internet Data Transfer Out from EMEA to EMEA", **more: Any) -> dict[str, Any]:
-    return {
-        "billing_account_id": "01-02",
-        "service": {"id": "6F81", "description": "Compute Engine"},
-        "sku": {"id": "1", "description": sku},
-        "usage_start_time": datetime(2026, 10, 3, tzinfo=UTC),
-        "usage_end_time": datetime(2026, 10, 4, tzinfo=UTC),
-        "project": {"id": "p", "name": "P"},
-        "labels": [{"key": "service", "value": "pricing"}],
-        "location": {"region": "europe-west3"},
-        "cost": cost,
-        "currency": "USD",
-        "usage": {"amount": 2.0**31, "unit": "bytes", "amount_in_pricing_units": 2.0, "pricing_unit": "gibibyte"},
-        "credits": [{"name": "c", "amount": -0.1}, {"name": "d", "amount": -0.2}],
-        "invoice": {"month": "202610"},
-        "cost_type": "regular",
-    } | more
 
 
 def test_google_nested_parquet_and_flat_csv_give_the_same(tmp_path: Path) -> None:
@@ -345,88 +246,3 @@ def test_tags_in_maps_and_json_reach_the_same_service(tmp_path: Path) -> None:
     write(tmp_path / "j.csv", [cur(2, cost="2", resource_tags=json.dumps({"user_service": "shop"}))])
     allocated = read(tmp_path)["allocation"]["USD"]["service"]
     assert allocated == {'a "b"': "1", "shop": "2"}
-
-
-def focus(day: int, cost: str, **more: str) -> dict[str, str]:
-    return {
-        "BilledCost": cost,
-        "BillingCurrency": "USD",
-        "BillingAccountId": "111111111111",
-        "BillingPeriodStart": "2026-10-01T00:00:00Z",
-        "ChargePeriodStart": f"2026-10-{day:02d}T00:00:00Z",
-        "ChargeDescription": "data transfer",
-        "ProviderName": "AWS",
-        "ServiceName": "Amazon EC2",
-    } | more
-
-
-def test_the_same_bill_as_cur_and_as_focus_counts_once(tmp_path: Path) -> None:
-    write(tmp_path / "cur.csv", [cur(d, cost="1") for d in range(1, 11)])
-    other = {"BillingAccountId": "999", "BilledCost": "5"}
-    write(tmp_path / "focus.csv", [*(focus(d, "1") for d in range(1, 10)), focus(10, "0.95"), focus(1, "5", **other)])
-    write(tmp_path / "focus-whole.csv", [focus(d, "0.0001") for d in range(1, 3)])
-    totals = read(tmp_path)
-    assert totals["billed_cost"] == {"AWS": {"USD": "15"}}
-    (row,) = totals["quarantined"]["rows"]
-    assert row["file"] == "focus.csv" and row["rows"] == 10 and "duplicate delivery" in row["reason"]
-    (file,) = totals["quarantined"]["files"]
-    assert file["file"] == "focus-whole.csv" and "cur.csv" in file["reason"] and "9.9502 USD here, 10 USD there" in file["reason"]
-
-
-def test_two_shapes_with_different_totals_both_count_and_are_named(tmp_path: Path) -> None:
-    write(tmp_path / "cur.csv", [cur(d, cost="1") for d in range(1, 11)])
-    write(tmp_path / "focus.csv", [focus(d, "3") for d in range(1, 11)])
-    with open_engine("duckdb") as desk:
-        bill = Bill(desk, desk, CostSettings())  # type: ignore[arg-type]
-        bill.take(take_in(tmp_path))
-        (double,) = bill.doubled
-        assert not double.same and "both count" in double.reason and bill.quarantined == []
-
-
-def test_a_month_restated_in_a_newer_version_of_the_export_replaces_the_older(tmp_path: Path) -> None:
-    write(tmp_path / "focus-1.0.csv", [focus(d, "1") for d in range(1, 11)])
-    write(tmp_path / "focus-1.2-restated.csv", [focus(d, "2", SkuMeter="DataTransfer-Out-Bytes") for d in range(1, 11)])
-    totals = read(tmp_path)
-    assert totals["billed_cost"] == {"AWS": {"USD": "20"}} and totals["replaced"][0]["file"] == "focus-1.0.csv"
-
-
-@pytest.mark.parametrize(
-    ("change", "options"),
-    [
-        (lambda r: {k: v.replace(".", ",") if k in _NUMBERS else v for k, v in r.items()}, {"delimiter": ";"}),
-        (lambda r: {k.upper(): v for k, v in reversed(r.items())}, {"delimiter": "\t", "encoding": "utf-8-sig"}),
-        (lambda r: r | {"Date": "{2}-{0:0>2}-{1:0>2}".format(*r["Date"].split("/"))}, {"quoting": csv.QUOTE_ALL}),
-    ],
-)
-def test_a_real_export_as_other_tools_save_it_sums_to_the_same(
-    tmp_path: Path, change: Callable[[dict[str, str]], dict[str, str]], options: dict[str, Any]
-) -> None:
-    rows = sample("ea_sample.csv")
-    write(tmp_path / "ea.csv", [change(r) for r in rows], **options)
-    totals = read(tmp_path)
-    same(totals, add([("Microsoft", r["BillingCurrencyCode"], r["CostInBillingCurrency"]) for r in rows]))
-    assert totals["transfer_cost"].keys() == {"peering", "private_link"} and totals["quarantined"]["row_count"] == 0
-
-
-_NUMBERS = ("CostInBillingCurrency", "Quantity", "EffectivePrice")
-
-
-def test_a_point_among_decimal_commas_is_named_and_not_guessed(tmp_path: Path) -> None:
-    costs = ["1.234,5", "0,25", "1.5", "7", "-2,5"]
-    write(tmp_path / "a.csv", [cur(day=i + 1, cost=c) for i, c in enumerate(costs)], delimiter=";")
-    totals = read(tmp_path)
-    assert totals["billed_cost"] == {"AWS": {"USD": "1239.25"}}
-    (row,) = totals["quarantined"]["rows"]
-    assert row["line"] == 4 and "'1.5'" in row["reason"]
-
-
-def test_real_rows_with_typed_parquet_columns_sum_to_the_same(tmp_path: Path) -> None:
-    """As pandas, Spark or Athena write them: doubles, and instants in nanoseconds with a zone."""
-    import pyarrow.csv
-    import pyarrow.parquet as pq
-
-    for name in ("cur_sample", "focus_sample"):
-        pq.write_table(pyarrow.csv.read_csv(DATA / f"{name}.csv"), tmp_path / f"{name}.parquet")
-    expected = [("AWS", r["lineItem/CurrencyCode"], r["lineItem/UnblendedCost"]) for r in sample("cur_sample.csv")]
-    expected += [(r["ProviderName"], r["BillingCurrency"], r["BilledCost"]) for r in sample("focus_sample.csv")]
-    same(read(tmp_path), add(expected))

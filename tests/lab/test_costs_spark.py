@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from test_costs_bills import DATA, cur, google, read, write
+from costs_reading import DATA, cur, google, read, write
 
 
 def test_spark_and_duckdb_give_identical_totals(tmp_path: Path) -> None:
