@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from costs_reading import DATA, add, cur, read, same, sample, write
+from costs_reading import DATA, add, cur, google, read, same, sample, write
 
 
 def test_the_real_samples_sum_to_the_last_digit(tmp_path: Path) -> None:
