@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from lab_homes import running_lab
+from lab_homes import in_environment, running_lab
 
-from include.lab import accounts, environment
-from include.lab import lab as the_lab
 from include.lab.faults import board
 from include.lab.state import LabState
-
-
-@contextmanager
-def in_environment(lab: LabState) -> Iterator[LabState]:
-    """The lab's variables in `os.environ`, as they were afterwards. Sandboxes are made outside of /dev/shm, which a
-    restored server has to itself.
-    """
-    before = dict(os.environ)
-    sandboxes = Path(tempfile.mkdtemp(prefix="drillyard-sandboxes-"))
-    accounts.folder(sandboxes, lab.user, 0o700)
-    os.environ.update(environment.read(lab) | {"DRILLYARD_SANDBOX_ROOT": str(sandboxes)})
-    try:
-        yield lab
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        the_lab.stop_sandboxes(sandboxes)
-        shutil.rmtree(sandboxes)
 
 
 @pytest.fixture(scope="session")

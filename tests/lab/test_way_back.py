@@ -18,8 +18,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from conftest import in_environment
-from lab_homes import running_lab
+from lab_homes import in_environment, running_lab
 
 from include.catalog.load import load
 from include.connections import from_environment
