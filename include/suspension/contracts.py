@@ -8,11 +8,10 @@ Errors are recovery's: `Transient` when an answer is not known (throttled, down,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from include.recovery.contracts import Transient, Unsupported
-from include.suspension.model import Answer, Batch, Metric, Readings, Resource, Survey, Wake
+from include.suspension.model import Answer, Batch, Metric, Readings, Resource, Span, Survey, Wake
 
 __all__ = ["Activity", "PowerRoom", "PowerSwitch", "Transient", "Unsupported"]
 
@@ -58,20 +57,12 @@ class PowerSwitch(Protocol):
 class Activity(Protocol):
     """Reads what resources did. Never writes."""
 
-    def read(
-        self,
-        batch: Batch,
-        resources: Sequence[Resource],
-        metrics: Sequence[Metric],
-        start: datetime,
-        end: datetime,
-        period: timedelta,
-    ) -> Readings:
-        """Values of [start, end) by period, of many resources in few calls (CloudWatch: 500 queries a call; Cloud Monitoring:
+    def read(self, batch: Batch, resources: Sequence[Resource], metrics: Sequence[Metric], span: Span) -> Readings:
+        """Values of the span by period, of many resources in few calls (CloudWatch: 500 queries a call; Cloud Monitoring:
         one filter for a kind; Azure Monitor: batch or list by region).
 
-        `start`, `end` and `period` are whole multiples of a minute. A period without data is left out; nothing is filled in,
-        interpolated or set to zero. Raises Transient when it cannot be known.
+        A period without data is left out; nothing is filled in, interpolated or set to zero.
+        Raises Transient when it cannot be known.
         """
         ...
 

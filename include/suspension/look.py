@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.catalog.model import Environment
@@ -13,7 +13,7 @@ from include.suspension import transactions
 from include.suspension.decide import decide
 from include.suspension.decision import Action, Decision, Facts, Memory, Phase, Wish
 from include.suspension.idleness import window
-from include.suspension.model import Batch, Metric, Power, Resource
+from include.suspension.model import Batch, Metric, Power, Resource, Span
 from include.suspension.placing import Ambiguous, environment_of
 from include.suspension.remembering import settled
 
@@ -134,17 +134,17 @@ def _ask_databases(desk: SleepDesk, found: Look, facts: dict[str, Facts]) -> Non
 def _measure(desk: SleepDesk, found: Look, facts: dict[str, Facts]) -> None:
     """Read metrics of what they decide about, in as few calls as there are different windows."""
     waiting = [key for key, decision in found.decisions.items() if decision.rule == "measure"]
-    asked: dict[tuple[datetime, datetime, timedelta], dict[Metric, list[Resource]]] = {}
+    asked: dict[Span, dict[Metric, list[Resource]]] = {}
     for key in waiting:
         resource, suspension = found.resources[key], found.environments[key].suspension
         for rule in suspension.idle if suspension else ():
             if resource.family in rule.families:
                 start, end = window(rule, found.now)
-                asked.setdefault((start, end, rule.period), {}).setdefault(rule.metric, []).append(resource)
+                asked.setdefault(Span(start=start, end=end, period=rule.period), {}).setdefault(rule.metric, []).append(resource)
     values: dict[str, dict[str, tuple[float, ...]]] = {}
-    for (start, end, period), metrics in asked.items():
+    for span, metrics in asked.items():
         for names, resources in _together(metrics):
-            readings = desk.activity.read(found.batch, resources, names, start, end, period)
+            readings = desk.activity.read(found.batch, resources, names, span)
             for resource_id, measured in readings.values.items():
                 values.setdefault(resource_id, {}).update(measured)
     for key in waiting:

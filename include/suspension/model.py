@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -170,6 +171,14 @@ class Metric(StrEnum):
     """Bytes in and out in a second, average of the period."""
     CONNECTIONS = "connections"
     """Open connections of a database, maximum of the period."""
+
+
+class Span(Frozen):
+    """What is measured: [start, end) by period, all whole multiples of a minute."""
+
+    start: Instant
+    end: Instant
+    period: timedelta
 
 
 class Readings(Frozen):

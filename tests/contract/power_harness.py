@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from include.suspension.contracts import Activity, PowerSwitch
-from include.suspension.model import Batch, Metric, Power, Resource
+from include.suspension.model import Answer, Batch, Metric, Outcome, Power, Resource, Wake
 
 
 @dataclass
@@ -76,4 +76,13 @@ class PowerHarness:
             if now.power is power:
                 return now
             assert time.monotonic() < deadline, now
+            time.sleep(0.05)
+
+    def woken(self, wake: Wake) -> Answer:
+        """The answer to a start that is asked again while the vendor is busy, as the next sweep would."""
+        deadline = time.monotonic() + self.patience
+        while True:
+            answer = self.switch.start(self.batch, [wake])[wake.resource.id]
+            if answer.outcome is not Outcome.BUSY or time.monotonic() > deadline:
+                return answer
             time.sleep(0.05)

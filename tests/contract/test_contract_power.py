@@ -14,7 +14,7 @@ from power_google import google_power
 from power_harness import PowerHarness, Thing
 
 from include.recovery.contracts import Transient
-from include.suspension.model import Metric, Outcome, Power, Wake
+from include.suspension.model import Metric, Outcome, Power, Span, Wake
 from include.values import utcnow
 
 POWER_HARNESSES: dict[str, Callable[[], AbstractContextManager[PowerHarness]]] = {
@@ -29,6 +29,10 @@ KINDS = {
     "google": ("compute-instance", "managed-instance-group", "cloud-sql", "gke-node-pool"),
 }
 _NUMBERS = itertools.count(1)
+
+
+def last_hour() -> Span:
+    return Span(start=utcnow() - timedelta(hours=1), end=utcnow(), period=timedelta(minutes=5))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +86,7 @@ def test_sleep_and_back_to_exactly_what_it_was(case: tuple[PowerHarness, Thing])
     again = lab.switch.stop(lab.batch, [asleep])[name].outcome
     assert again in (Outcome.ACCEPTED, Outcome.BUSY), again
     lab.settled(before, Power.OFF)
-    assert lab.switch.start(lab.batch, [Wake(resource=asleep, size=before.size)])[name].outcome is Outcome.ACCEPTED
+    assert lab.woken(Wake(resource=asleep, size=before.size)).outcome is Outcome.ACCEPTED
     awake = lab.settled(before, Power.ON)
     assert thing.exact(name) == exact
     assert (awake.size, awake.count, awake.instance_type) == (before.size, before.count, before.instance_type)
@@ -114,7 +118,7 @@ def test_what_cannot_be_known_is_said_so(case: tuple[PowerHarness, Thing], fault
         with pytest.raises(Transient):
             lab.switch.look(lab.batch, [seen])
         with pytest.raises(Transient):
-            lab.activity.read(lab.batch, [seen], [Metric.CPU], utcnow() - timedelta(hours=1), utcnow(), timedelta(minutes=5))
+            lab.activity.read(lab.batch, [seen], [Metric.CPU], last_hour())
     assert thing.exact(name) == exact
 
 
@@ -162,11 +166,11 @@ def test_readings_are_what_was_measured_and_nothing_else(case: tuple[PowerHarnes
     for metric, measure in thing.measures.items():
         # Values of three periods in a row; the window has twelve.
         measure(busy, start + 2 * period, [4.0, 8.0, 6.0], period)
-        read = lab.activity.read(lab.batch, seen, [metric], start, end, period)
+        read = lab.activity.read(lab.batch, seen, [metric], Span(start=start, end=end, period=period))
         assert read.values == {busy: {metric: (4.0, 8.0, 6.0)}}, metric
         assert read.unsupported == {}
     lacking = [metric for metric in Metric if metric not in thing.measures]
-    read = lab.activity.read(lab.batch, seen, lacking, start, end, period)
+    read = lab.activity.read(lab.batch, seen, lacking, Span(start=start, end=end, period=period))
     assert read.values == {}
     assert set(read.unsupported) == {f"{thing.kind}/{metric}" for metric in lacking}
 
@@ -194,6 +198,6 @@ def test_the_documented_role_allows_every_call_and_no_other(harnesses: dict[str,
         lab.switch.stop(lab.batch, [seen])
         asleep = lab.settled(seen, Power.OFF)
         lab.switch.start(lab.batch, [Wake(resource=asleep, size=seen.size, instance_type=thing.fallback)])
-        lab.activity.read(lab.batch, [seen], list(Metric), utcnow() - timedelta(hours=1), utcnow(), timedelta(minutes=5))
+        lab.activity.read(lab.batch, [seen], list(Metric), last_hour())
         used |= lab.used()
     assert used == lab.allowed

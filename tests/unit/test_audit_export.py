@@ -24,6 +24,7 @@ from include.evidence import chain, keys
 from include.evidence.naming import new_record_id
 from include.evidence.record import DrillRecord, NoteRecord, Record
 from include.evidence.stores import Stores, open_store
+from include.lab.platform import example_without
 from include.settings import PROJECT
 from include.values import digest
 from tests.unit.evidence_samples import a_drill, a_verification
@@ -208,6 +209,8 @@ def test_gather_knows_every_datastore_of_the_catalog() -> None:
 
 def test_the_commands_write_list_end_and_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRILLYARD_LAB_HOME", str(tmp_path))
+    # Without the clouds: their stores are not on this machine.
+    monkeypatch.setenv("DRILLYARD_PLATFORM", str(example_without({"aws", "google", "azure"}, tmp_path / "platform")))
 
     def run(*arguments: str) -> tuple[int, str]:
         made = CliRunner().invoke(build(), ["audit", *arguments])

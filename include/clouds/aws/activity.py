@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from include.clouds.aws.clients import AwsClients
 from include.clouds.aws.power import Called
 from include.clouds.measured import Collected
-from include.suspension.model import Batch, Metric, Readings, Resource
+from include.suspension.model import Batch, Metric, Readings, Resource, Span
 
 MANY = 500
 Dimensions = dict[str, str]
@@ -63,16 +62,8 @@ class CloudWatch:
     def __init__(self, clients: AwsClients) -> None:
         self._clients = clients
 
-    def read(
-        self,
-        batch: Batch,
-        resources: Sequence[Resource],
-        metrics: Sequence[Metric],
-        start: datetime,
-        end: datetime,
-        period: timedelta,
-    ) -> Readings:
-        collected, seconds = Collected(resources, metrics), int(period.total_seconds())
+    def read(self, batch: Batch, resources: Sequence[Resource], metrics: Sequence[Metric], span: Span) -> Readings:
+        collected, seconds = Collected(resources, metrics), int(span.period.total_seconds())
         asked: list[tuple[Resource, Metric, str, _Source]] = []
         for resource, metric in collected.wanted:
             source = SOURCES[resource.kind][0].get(metric)
@@ -88,8 +79,8 @@ class CloudWatch:
                 "get_metric_data",
                 "MetricDataResults",
                 MetricDataQueries=queries,
-                StartTime=start,
-                EndTime=end,
+                StartTime=span.start,
+                EndTime=span.end,
                 ScanBy="TimestampAscending",
             )
             for told in pages:

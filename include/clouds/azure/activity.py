@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from include.clouds.azure.clients import Clients, translated
 from include.clouds.azure.power import Subscription
 from include.clouds.measured import Collected
-from include.suspension.model import Batch, Metric, Readings, Resource
+from include.suspension.model import Batch, Metric, Readings, Resource, Span
 
 EVERY = "Microsoft.ResourceId eq '*'"
 
@@ -50,15 +50,7 @@ class AzureMonitor:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    def read(
-        self,
-        batch: Batch,
-        resources: Sequence[Resource],
-        metrics: Sequence[Metric],
-        start: datetime,
-        end: datetime,
-        period: timedelta,
-    ) -> Readings:
+    def read(self, batch: Batch, resources: Sequence[Resource], metrics: Sequence[Metric], span: Span) -> Readings:
         mine, collected = Subscription(self._clients, batch), Collected(resources, metrics)
         ids = {one.id.lower(): one.id for one in resources}
         for kind in sorted({one.kind for one in resources}):
@@ -70,21 +62,19 @@ class AzureMonitor:
                     continue
                 for one in resources:
                     collected.needs(one, metric, len(source.names))
-                share = period.total_seconds() if source.per_second else 1
-                for name, identifier, at, value in _read(mine, namespace, source, start, end, period):
+                share = span.period.total_seconds() if source.per_second else 1
+                for name, identifier, at, value in _read(mine, namespace, source, span):
                     if identifier.lower() in ids:
                         collected.add(ids[identifier.lower()], metric, name, at, value / share)
         return collected.readings()
 
 
-def _read(
-    mine: Subscription, namespace: str, source: _Source, start: datetime, end: datetime, period: timedelta
-) -> list[tuple[str, str, datetime, float]]:
+def _read(mine: Subscription, namespace: str, source: _Source, span: Span) -> list[tuple[str, str, datetime, float]]:
     with translated():
         told = mine.azure.metrics.metrics.list_at_subscription_scope(
             region=mine.region,
-            timespan=f"{_written(start)}/{_written(end)}",
-            interval=f"PT{int(period.total_seconds() // 60)}M",
+            timespan=f"{_written(span.start)}/{_written(span.end)}",
+            interval=f"PT{int(span.period.total_seconds() // 60)}M",
             metricnames=",".join(source.names),
             aggregation=source.aggregation,
             filter=EVERY,

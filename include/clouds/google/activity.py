@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from include.clouds.google.clients import Clients
 from include.clouds.google.power import Project
 from include.clouds.measured import Collected
-from include.suspension.model import Batch, Metric, Readings, Resource
+from include.suspension.model import Batch, Metric, Readings, Resource, Span
 
 Series = dict[str, Any]
 
@@ -76,15 +76,7 @@ class Monitoring:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    def read(
-        self,
-        batch: Batch,
-        resources: Sequence[Resource],
-        metrics: Sequence[Metric],
-        start: datetime,
-        end: datetime,
-        period: timedelta,
-    ) -> Readings:
+    def read(self, batch: Batch, resources: Sequence[Resource], metrics: Sequence[Metric], span: Span) -> Readings:
         project, collected = Project(self._clients, batch), Collected(resources, metrics)
         for kind in sorted({one.kind for one in resources}):
             sources, told_name, names_of, label = SOURCES[kind]
@@ -97,7 +89,7 @@ class Monitoring:
                 for one in resources:
                     collected.needs(one, metric, len(source.types))
                 for name in source.types:
-                    for series in _list(project, name, source, label, start, end, period):
+                    for series in _list(project, name, source, label, span):
                         identifier = mine.get(told_name(series))
                         for point in series["points"] if identifier else ():
                             at, value = point["interval"]["endTime"], float(_value(point["value"]))
@@ -109,17 +101,15 @@ def _value(value: dict[str, Any]) -> Any:
     return value.get("doubleValue", value.get("int64Value"))
 
 
-def _list(
-    project: Project, name: str, source: _Source, label: str, start: datetime, end: datetime, period: timedelta
-) -> Iterator[Series]:
+def _list(project: Project, name: str, source: _Source, label: str, span: Span) -> Iterator[Series]:
     api = project.google.api("monitoring").projects().timeSeries()
     grouped = {"aggregation_crossSeriesReducer": source.reducer, "aggregation_groupByFields": [source.field]}
     request = api.list(
         name=f"projects/{project.name}",
         filter=f'metric.type = "{name}" AND resource.labels.{label} = starts_with("{project.region}")',
-        interval_startTime=_written(start),
-        interval_endTime=_written(end),
-        aggregation_alignmentPeriod=f"{int(period.total_seconds())}s",
+        interval_startTime=_written(span.start),
+        interval_endTime=_written(span.end),
+        aggregation_alignmentPeriod=f"{int(span.period.total_seconds())}s",
         aggregation_perSeriesAligner=source.aligner,
         **(grouped if source.reducer else {}),
     )
