@@ -78,6 +78,18 @@ class PowerHarness:
             assert time.monotonic() < deadline, now
             time.sleep(0.05)
 
+    def asleep(self, resource: Resource) -> Resource:
+        """The resource once it sleeps; asked again whenever it is found awake, as the next sweep would."""
+        deadline = time.monotonic() + self.patience
+        while True:
+            now = self.switch.look(self.batch, [resource])[resource.id]
+            if now.power is Power.OFF:
+                return now
+            if now.power is Power.ON:
+                self.switch.stop(self.batch, [now])
+            assert time.monotonic() < deadline, now
+            time.sleep(0.05)
+
     def woken(self, wake: Wake) -> Answer:
         """The answer to a start that is asked again while the vendor is busy, as the next sweep would."""
         deadline = time.monotonic() + self.patience

@@ -14,17 +14,16 @@ from include.catalog.load import load
 from include.cli import build
 from include.evidence.record import DrillRecord
 from include.lab import sink as sinks
+from include.lab.platform import example_without
 from include.lab.sink import Sink
 from include.ledger.ledger import Ledger
 from include.notices.deliver import deliver
 from include.notices.model import NotDelivered, Notice
 from include.notices.tell import preview, say_now, tell
-from include.settings import PROJECT
 from tests.unit.evidence_samples import a_drill, a_verification
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-EXAMPLE = PROJECT / "include" / "platforms" / "example"
 OWNER = "mara.lind@example.test"  # of order-intake
 
 
@@ -40,6 +39,9 @@ def told(ledger: Ledger, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyP
     """The example platform, its ledger full of proof, and everything that is sent arrives in the sink."""
     sink.empty()
     monkeypatch.setenv("DRILLYARD_LAB_HOME", str(tmp_path))
+    # Without the clouds: their evidence stores are not on this machine.
+    platform = example_without({"aws", "google", "azure"}, tmp_path / "platform")
+    monkeypatch.setenv("DRILLYARD_PLATFORM", str(platform))
     monkeypatch.setenv("DRILLYARD_REPORTS", str(tmp_path / "reports"))
     monkeypatch.setenv("AIRFLOW_CONN_DRILLYARD_LEDGER", ledger.url.replace("postgresql+psycopg2", "postgres"))
     set_smtp(monkeypatch, sink.smtp_port)
@@ -47,7 +49,7 @@ def told(ledger: Ledger, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyP
     beat = {"url": f"http://127.0.0.1:{sink.http_port}/heartbeat"}
     monkeypatch.setenv("AIRFLOW_CONN_OPERATIONS_CHAT", json.dumps({"conn_type": "apprise", "extra": chat}))
     monkeypatch.setenv("AIRFLOW_CONN_DRILLYARD_HEARTBEAT", json.dumps({"conn_type": "http", "extra": beat}))
-    for name in load(EXAMPLE).catalog.datastores():
+    for name in load(platform).catalog.datastores():
         service, _, datastore = name.partition("/")
         ledger.project(
             a_drill(service, datastore, NOW - DAY, rto_measured=timedelta(minutes=1), rpo_measured=timedelta(seconds=9))
