@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,11 @@ __all__ = ["aws"]
 def known(aws: AwsAccount, tmp_path: Path) -> tuple[Loaded, Kit]:
     """The catalog, and the kit that the night before left."""
     loaded = desk(aws, tmp_path).loaded
-    loaded = replace(loaded, catalog=replace(loaded.catalog, settings={"aws": aws.settings()}))
+    # The account is as old as the run of the tests: its copy may be older than a tier that takes a copy a day would say.
+    platform = loaded.catalog.platform
+    tiers = {name: tier.model_copy(update={"rpo": timedelta(days=1)}) for name, tier in platform.tiers.items()}
+    platform = platform.model_copy(update={"tiers": tiers})
+    loaded = replace(loaded, catalog=replace(loaded.catalog, platform=platform, settings={"aws": aws.settings()}))
     survey, now = aws.source().survey({ID: datastore()}, utcnow()), utcnow()
     return loaded, pack(loaded, {}, {}, {ID: Seen(points=survey.points[ID], at=now)}, {}, now)
 
