@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from include.evidence.naming import new_record_id
 from include.evidence.record import NoteRecord
 from include.suspension.decision import Wish, WishAction
+from include.suspension.placing import sleeping
 
 if TYPE_CHECKING:
-    from include.catalog.load import Loaded
     from include.connections import Connections
     from include.evidence.stores import Stores
     from include.ledger import Ledger
@@ -21,10 +21,11 @@ LONGEST = 14 * 24
 CANCEL = "cancel"
 
 
-def ask(connections: Connections, environment: str, action: str, hours: float, by: str, why: str, now: datetime) -> str:
+def ask(connections: Connections, environment: str | None, action: str, hours: float, by: str, why: str, now: datetime) -> str:
     """Write a wish down; returns what holds now, in words. ``cancel`` ends all of the environment's wishes.
 
-    Raises ValueError for an unknown environment (naming the nearest), action or length, and for a missing who or why.
+    Raises LookupError for an unknown environment, naming the nearest; ValueError for another action or length, and for a missing
+    who or why.
     """
     from include.catalog.load import load
     from include.evidence.stores import open_stores
@@ -33,10 +34,11 @@ def ask(connections: Connections, environment: str, action: str, hours: float, b
     from include.settings import platform_dir
 
     loaded = load(platform_dir())
-    _check(loaded, environment, action, hours, by, why)
+    name = sleeping(loaded.catalog.environments, environment).environment
+    _check(action, hours, by, why)
     ledger = open_ledger(ledger_url(connections))
     stores = open_stores(loaded.catalog.platform.evidence, connections)
-    return write(ledger, stores, environment, action, hours, by, why, now)
+    return write(ledger, stores, name, action, hours, by, why, now)
 
 
 def write(ledger: Ledger, stores: Stores, environment: str, action: str, hours: float, by: str, why: str, now: datetime) -> str:
@@ -66,14 +68,7 @@ def write(ledger: Ledger, stores: Stores, environment: str, action: str, hours: 
     return said
 
 
-def _check(loaded: Loaded, environment: str, action: str, hours: float, by: str, why: str) -> None:
-    from include.catalog.errors import nearest
-
-    known = [name for name, one in loaded.catalog.environments.items() if one.suspension is not None]
-    if environment not in known:
-        close = nearest(environment, known)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(sorted(known)) or 'none'}"
-        raise ValueError(f"no environment {environment!r} is put to sleep{hint}")
+def _check(action: str, hours: float, by: str, why: str) -> None:
     if action not in (CANCEL, *WishAction):
         raise ValueError(f"the action is {', '.join(WishAction)} or {CANCEL}, not {action!r}")
     if not 0 < hours <= LONGEST:

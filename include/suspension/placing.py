@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from include.catalog.errors import unknown
 from include.catalog.model import Environment
 from include.suspension.model import Batch, Resource
 
 
 class Ambiguous(ValueError):
     """Two environments claim one resource: it is left alone."""
+
+
+def sleeping(environments: Mapping[str, Environment], name: str | None) -> Environment:
+    """The environment of that name that is put to sleep. Raises LookupError, naming the nearest, when there is none."""
+    known = {one: environment for one, environment in environments.items() if environment.suspension is not None}
+    if not name:
+        raise LookupError(f"name the environment: it is one of {', '.join(sorted(known)) or 'none: no file has a suspension'}")
+    if name in environments and name not in known:
+        raise LookupError(f"environment {name!r} is never put to sleep: its file environments/{name}.yaml has no suspension")
+    if name not in known:
+        what, close = unknown("environment with a suspension", name, known)
+        raise LookupError(f"{what}; did you mean {close!r}?" if close else what)
+    return known[name]
 
 
 def batches(environments: Mapping[str, Environment]) -> list[Batch]:

@@ -9,7 +9,7 @@ from include.connections import Connections, from_environment
 from include.suspension.desk import SleepDesk, open_sleep_desk
 from include.suspension.look import Look, look
 from include.suspension.model import Batch
-from include.suspension.placing import batches
+from include.suspension.placing import batches, sleeping
 
 Opened = Callable[[str], SleepDesk]
 
@@ -29,14 +29,12 @@ def plan_all(
 
 
 def catalogued(only: str | None = None) -> list[Batch]:
-    """The batches of the platform's catalog; of one environment when it is named. Raises LookupError for an unknown one."""
+    """The batches of the platform's catalog; of one environment when it is named.
+
+    Raises LookupError for an unknown one, naming the nearest.
+    """
     from include.catalog.load import load
     from include.settings import platform_dir
 
-    loaded = load(platform_dir())
-    environments = {name: one for name, one in loaded.catalog.environments.items() if one.suspension}
-    if only is not None:
-        if only not in environments:
-            raise LookupError(f"no environment {only!r} is put to sleep; there are: {', '.join(sorted(environments)) or 'none'}")
-        environments = {only: environments[only]}
-    return batches(environments)
+    environments = load(platform_dir()).catalog.environments
+    return batches(environments if only is None else {only: sleeping(environments, only)})

@@ -31,12 +31,19 @@ def wish() -> str:
 
 @task
 def plan_batches() -> dict[str, list[dict[str, Any]]]:
-    """One batch for each account and region that an environment lies in: never single resources."""
+    """One batch for each account and region that an environment lies in: never single resources.
+
+    Fails at once on a wrong name.
+    """
     from include.suspension.plan import catalogued
 
     only = get_current_context()["params"].get("environment") or None
     found: dict[str, list[dict[str, Any]]] = {cloud: [] for cloud in SUSPEND_OPERATORS}
-    for batch in catalogued(only):
+    try:
+        batches = catalogued(only)
+    except LookupError as error:
+        raise AirflowFailException(str(error)) from None
+    for batch in batches:
         if batch.cloud not in found:
             raise AirflowFailException(
                 f"{batch.label}: nothing of {batch.cloud} can be put to sleep; take it out of environments/"

@@ -30,7 +30,8 @@ def _requested() -> tuple[dict[str, Any], str, Any]:
     user = None if user == NOT_A_LOGIN else user
     params = dict(context["params"])
     if user and claimed and claimed != user:  # who logged in counts; whom they act for goes into the reason
-        params["reason"] = f"{params.get('reason') or 'by hand'} (for {claimed})"
+        reason = "why" if "why" in params else "reason"
+        params[reason] = f"{params.get(reason) or 'by hand'} (for {claimed})"
     by = user or claimed or "schedule"
     at = run.logical_date or run.run_after
     return params, by, at

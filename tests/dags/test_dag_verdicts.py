@@ -12,6 +12,7 @@ import pytest
         ("verify_backups", "night"),
         ("verify_backups", "kit_verdict"),
         ("recover_cold", "cold_verdict"),
+        ("suspend_environments", "swept"),
     ],
 )
 def test_verdicts_are_leaves(dagbag: Any, dag_id: str, judge: str) -> None:

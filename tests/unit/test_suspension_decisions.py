@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from include.suspension.decision import Action, Memory, Phase, WishAction
 from include.suspension.model import Family, FormerState, Power, Resource
-from include.suspension.placing import Ambiguous, environment_of
+from include.suspension.placing import Ambiguous, environment_of, sleeping
 from include.suspension.remembering import awake, settled, sleep_begins
 from include.suspension.waking import ladder, waits_for
 from tests.unit.suspension_samples import NIGHT, NOON, decision, environment, machine, wish
@@ -329,3 +329,21 @@ OFFICE_RETAINED = {
 def test_a_resource_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Resource.model_validate(machine().model_dump()).__setattr__("name", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("stagign", "did you mean 'staging'"),
+        ("production", "never put to sleep"),
+        ("warehouse", "known: staging"),
+        (None, "name the environment"),
+        ("", "name the environment"),
+    ],
+)
+def test_a_name_that_is_no_sleeping_environment_is_answered_with_what_is(name: str | None, said: str) -> None:
+    awake_always = environment().model_copy(update={"environment": "production", "suspension": None})
+    known = {"staging": environment(), "production": awake_always}
+    assert sleeping(known, "staging") is known["staging"]
+    with pytest.raises(LookupError, match=said):
+        sleeping(known, name)
