@@ -92,11 +92,10 @@ def test_a_night_and_a_wake_from_the_form(run_dag: Any, environment: dict[str, s
     assert list((account.home / "evidence" / "two").rglob("*suspension-wish-wake*.json"))
 
 
-@pytest.mark.parametrize("action", ["snooze", "sweep"])
 def test_a_typo_in_the_form_fails_at_once_with_the_nearest_name(
-    run_dag: Any, environment: dict[str, str], account: Staging, action: str
+    run_dag: Any, environment: dict[str, str], account: Staging
 ) -> None:
-    asked = {"action": action, "environment": "stagign", "why": "a release", "requested_by": "ann"}
+    asked = {"action": "sweep", "environment": "stagign", "requested_by": "ann"}
     done = run_dag(DAG, conf=asked, env=environment)
     assert done.code != 0
     assert "did you mean 'staging'" in done.output, done.output[-3000:]
