@@ -1,11 +1,19 @@
-"""Which months need a report today. Pure, given the folder of the reports and the instant."""
+"""What a month is, and which months need a report today. Pure, given the folder of the reports and the instant."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from include.costs.months import issued_versions
+
+
+def a_month(text: str) -> str:
+    """The text, when it is a month. Raises ValueError."""
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
+        raise ValueError(f"{text!r} is no month; write YYYY-MM, for example 2026-10")
+    return text
 
 
 def months_due(folder: Path, now: datetime) -> list[str]:

@@ -27,13 +27,14 @@ def report(
     send: Annotated[bool, typer.Option("--send", help="Mail the report to the finance contacts of costs.yaml.")] = False,
 ) -> None:
     """Read billing exports, classify and allocate transfer, and write the report with totals.json beside it."""
-    import re
-
+    from include.costs.calendar import a_month
     from include.costs.report import write_report
     from include.costs.settings import CostsError
 
-    if month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
-        raise typer.BadParameter(f"{month!r} is no month; write YYYY-MM, for example 2026-10", param_hint="--month")
+    try:
+        month = month if month is None else a_month(month)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--month") from None
     try:
         result = write_report(billing, catalog, out, now=utcnow(), month=month, engine=engine, send=send)
     except (CostsError, OSError, ValueError, RuntimeError) as fault:

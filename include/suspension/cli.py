@@ -90,12 +90,13 @@ def savings(
 ) -> None:
     """Settle what a month's sleep saved from the bill, and write it down for finance's report."""
     from include.connections import from_environment
+    from include.costs.calendar import a_month
     from include.settings import report_dir
     from include.suspension.bill import settle
     from include.values import utcnow
 
     with plain_errors():
-        found = settle(from_environment, month, focus or report_dir() / "costs" / month / "focus", utcnow())
+        found = settle(from_environment, a_month(month), focus or report_dir() / "costs" / month / "focus", utcnow())
     for one in found:
         print(f"{one.month} {one.environment} ({one.owner}): {one.hours} hours, forecast {one.forecast}, settled {one.settled}")
         print(f"  {one.currency}: would have cost {one.counterfactual}, storage {one.stays}, other {one.other}")

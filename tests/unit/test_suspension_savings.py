@@ -7,11 +7,14 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from include.catalog.model import Rates
 from include.ledger.sleeps import Sleep
+from include.suspension.cli import app
 from include.suspension.model import FormerState
 from include.suspension.savings import HOUR, Charge, cents, months, saved, touched
 from tests.unit.suspension_samples import NIGHT, NOON, environment, machine
@@ -85,3 +88,10 @@ def test_months_and_cents() -> None:
     assert months([sleep(24 * 5, 24 * 3)], NOON) == ["2026-11", "2026-12"]
     halves = [cents(Fraction(one)) for one in ("1/200", "-1/200", "1/3", "0")]
     assert halves == [Decimal("0.01"), Decimal("-0.01"), Decimal("0.33"), Decimal("0.00")]
+
+
+@pytest.mark.parametrize("month", ["11", "2026-13", "2026-11-01", "../2026-11"])
+def test_what_is_no_month_is_said_before_anything_is_read(month: str) -> None:
+    done = CliRunner().invoke(app, ["savings", "--month", month])
+    assert done.exit_code == 1
+    assert "is no month; write YYYY-MM" in done.output
