@@ -37,8 +37,8 @@ from tests.lab.ledger.databases import database, postgres_server
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 BATCH = Batch(cloud="aws", account=ACCOUNT, region=REGION, connection="aws_staging", kinds=("ec2-instance", "auto-scaling-group"))
-MONDAY = datetime(2026, 12, 7, tzinfo=UTC)
-"""After every launch in the lab, so that nothing here counts as started by hand in a simulated night."""
+MONDAY = datetime(2037, 12, 7, tzinfo=UTC)
+"""After every launch in the lab, whenever the tests run: nothing here counts as started by hand in a simulated night."""
 NOON, NIGHT, MORNING = MONDAY + timedelta(hours=12), MONDAY + timedelta(hours=21), MONDAY + timedelta(days=1, hours=6, minutes=40)
 OFFICE = {"timezone": "UTC", "periods": [{"weekdays": "mon-fri", "begintime": "07:00", "endtime": "19:00"}]}
 STAGING: dict[str, Any] = {
@@ -120,6 +120,14 @@ class Staging:
         pages = self.client("ec2").get_paginator("describe_instances").paginate()
         rows = [one for page in pages for held in page["Reservations"] for one in held["Instances"]]
         return {row["InstanceId"]: row["State"]["Name"] for row in rows}
+
+    def start_by_hand(self, instance: str) -> None:
+        """Start an instance as a person does, and wait until it runs: while it is pending, a sweep rightly decides nothing."""
+        self.client("ec2").start_instances(InstanceIds=[instance])
+        deadline = time.monotonic() + 60
+        while self.states()[instance] != "running":
+            assert time.monotonic() < deadline, self.states()
+            time.sleep(0.05)
 
     def clear(self) -> None:
         """Delete everything of the account, and forget what the ledger remembers."""

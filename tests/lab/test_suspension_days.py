@@ -21,7 +21,7 @@ from include.suspension import bill
 from include.suspension.savings import bill_key, saved
 from tests.lab.suspension_lab import ACCOUNT, REGION, Staging, staging
 
-START = datetime(2026, 12, 1, tzinfo=UTC)
+START = datetime(2037, 12, 1, tzinfo=UTC)
 HOURLY, DISK = Decimal("0.115"), Decimal("0.011")
 RATES = Rates.model_validate({"rates": {"aws": {"sizes": {"m5.large": "0.12"}}}, "source": "a list"})
 HOLIDAY = START + timedelta(days=24)
@@ -48,7 +48,7 @@ def simulated(there: Staging, days: int) -> tuple[list[str], Ups]:
         for name in running:
             _count(ups[name], last, now)
         if now.day == 3 and now.hour == 22:  # somebody works late on one of them
-            there.client("ec2").start_instances(InstanceIds=[mine[0]])
+            there.start_by_hand(mine[0])
         if now.day == 4 and now.hour == 6 and now.minute == 30:  # a wake-up that fails, and is tried again at the next sweep
             there.lab.no_capacity(region="eu-central-1")
         there.sweep(now, desk)
@@ -98,7 +98,7 @@ def written(folder: Path, names: list[str], ups: Ups, days: int) -> None:
                         "BillingCurrency": "EUR",
                         "ChargePeriodStart": f"{hour:%Y-%m-%dT%H:00:00Z}",
                         "ChargePeriodEnd": f"{hour + timedelta(hours=1):%Y-%m-%dT%H:00:00Z}",
-                        "BillingPeriodStart": "2026-12-01T00:00:00Z",
+                        "BillingPeriodStart": "2037-12-01T00:00:00Z",
                         "BillingPeriodEnd": "2027-01-01T00:00:00Z",
                         "ProviderName": "AWS",
                         "ServiceName": "Amazon Elastic Compute Cloud",
@@ -117,12 +117,12 @@ def test_days_are_slept_woken_and_settled(account: Staging, tmp_path: Path, days
     end = START + timedelta(days=days)
     written(tmp_path / "bills", mine, ups, days)
     shutil.copytree(settings.PROJECT / "include" / "platforms" / "example", tmp_path / "platform")
-    write_report(tmp_path / "bills", tmp_path / "platform", tmp_path / "out", now=end, month="2026-12")
+    write_report(tmp_path / "bills", tmp_path / "platform", tmp_path / "out", now=end, month="2037-12")
     ledger = open_ledger(account.url)
     sleeps = Sleeps(ledger).sleeps(START, end)
     resources = {bill_key(one.former.resource): one.former.resource for one in sleeps}
     rows = bill.charges(tmp_path / "out" / "focus", resources.values())
-    (found,) = saved(sleeps, rows, account.environments(), RATES, "2026-12", end, "EUR")
+    (found,) = saved(sleeps, rows, account.environments(), RATES, "2037-12", end, "EUR")
     # Counted without sleeps, memories or Parquet: an hour that was not run in full did not cost its missing minutes.
     missing = sum(60 - ups[name].get(START + timedelta(hours=step), 0) for name in mine for step in range(days * 24))
     assert found.settled == (HOURLY * missing / 60).quantize(Decimal("0.01"))
@@ -135,6 +135,6 @@ def test_days_are_slept_woken_and_settled(account: Staging, tmp_path: Path, days
 
     (handed,) = from_ledger(ledger, {})
     ledger.close()
-    assert (handed.kind, handed.month, handed.subject, handed.owner) == ("suspension", "2026-12", "staging", "platform")
+    assert (handed.kind, handed.month, handed.subject, handed.owner) == ("suspension", "2037-12", "staging", "platform")
     assert (handed.forecast, handed.settled) == (found.forecast, found.settled)
     account.clear()

@@ -84,7 +84,7 @@ def test_a_wake_for_an_evening_and_its_end(there: Staging) -> None:
 def test_started_by_hand_is_told_once_kept_and_stopped_after_its_grace(there: Staging) -> None:
     (mine,) = there.instances(1)
     there.sweep(NIGHT)
-    there.client("ec2").start_instances(InstanceIds=[mine])
+    there.start_by_hand(mine)
     for minutes in (30, 45, 60):
         there.sweep(NIGHT + timedelta(minutes=minutes))
     assert stopped(there, [mine]) <= {"running", "pending"}
