@@ -22,7 +22,7 @@ def loaded_from(directory: Path | None) -> Loaded:
 
 
 def stores_of(loaded: Loaded | None) -> Stores:
-    """The platform's stores. Raises LookupError naming a missing connection."""
+    """The platform's stores. Raises LookupError when none can be opened, naming the connections."""
     from include.evidence.stores import open_stores
 
     return open_stores(loaded.catalog.platform.evidence if loaded else [])

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import TypeAdapter
 
@@ -231,6 +231,35 @@ class ObjectStore(Store):
             raise
         except Exception as error:  # every SDK has its own family of errors
             raise StoreDown(f"store {self!r} cannot {verb} {path}: {type(error).__name__}: {error}") from error
+
+
+class ShutStore(Store):
+    """A store that cannot even be opened, such as one whose connection is missing: it is down, for a reason that is known."""
+
+    def __init__(self, name: str, url: str, failure_domain: str, why: str) -> None:
+        super().__init__(name, url, failure_domain)
+        self.why = why
+
+    def _down(self, *_: object) -> NoReturn:
+        raise StoreDown(f"store {self!r} cannot be opened: {self.why}")
+
+    def _create(self, path: str, data: bytes) -> None:
+        self._down(path, data)
+
+    def _overwrite(self, path: str, data: bytes) -> None:
+        self._down(path, data)
+
+    def _remove(self, path: str) -> None:
+        self._down(path)
+
+    def read(self, path: str) -> bytes:
+        self._down(path)
+
+    def exists(self, path: str) -> bool:
+        self._down(path)
+
+    def list(self, prefix: str = "") -> Sequence[str]:
+        self._down(prefix)
 
 
 def _refuse_evidence(path: str) -> None:

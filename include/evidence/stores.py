@@ -12,7 +12,7 @@ from include.catalog.model import EvidenceStore
 from include.connections import Connections, from_environment
 from include.evidence.naming import RECORDS, record_path
 from include.evidence.record import RecordBase
-from include.evidence.store import AlreadyThere, LocalStore, ObjectStore, Store, StoreDown
+from include.evidence.store import AlreadyThere, LocalStore, ObjectStore, ShutStore, Store, StoreDown
 from include.settings import PROJECT
 from include.values import Frozen, canonical_json, digest
 
@@ -168,13 +168,23 @@ def open_store(url: str, name: str = "", failure_domain: str = "", options: Mapp
 def open_stores(entries: Sequence[EvidenceStore], connections: Connections = from_environment) -> Stores:
     """The stores of platform.yaml. A store's `connection` gives fsspec's storage options in its extra field `storage_options`.
 
-    Raises LookupError naming the connection that is missing.
+    One that cannot be opened, because its connection is missing or is none, is down like any other. Raises LookupError naming
+    each connection when none can be opened.
     """
-    opened = []
-    for entry in entries:
-        options = connections(entry.connection).extra.get("storage_options", {}) if entry.connection else {}
-        opened.append(open_store(entry.url, entry.name, entry.failure_domain, options))
+    opened = [_opened(entry, connections) for entry in entries]
+    shut = [store for store in opened if isinstance(store, ShutStore)]
+    if shut and len(shut) == len(opened):
+        told = "; ".join(f"{store.name}: {store.why}" for store in shut)
+        raise LookupError(f"no evidence store can be opened, and nothing is done without one: {told}")
     return Stores(opened)
+
+
+def _opened(entry: EvidenceStore, connections: Connections) -> Store:
+    try:
+        options = connections(entry.connection).extra.get("storage_options", {}) if entry.connection else {}
+        return open_store(entry.url, entry.name, entry.failure_domain, options)
+    except (LookupError, ValueError, TypeError) as error:  # no such connection, or one that gives no options
+        return ShutStore(entry.name, entry.url, entry.failure_domain, str(error) or type(error).__name__)
 
 
 def folder_of(store: Store) -> Path | None:
