@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from include.evidence.naming import CHAIN, RECORDS
 from include.evidence.record import Record
 
 RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+RESTS = 120.0
+"""Seconds for which an object store that failed twice in a row is not asked again. Each failure costs all retries of its SDK
+(half a minute for S3): without a rest, a night that writes fifty records would wait for the one store that is down."""
 
 
 class StoreDown(OSError):
@@ -180,6 +184,9 @@ class ObjectStore(Store):
         super().__init__(name, url, failure_domain)
         self._options = dict(options or {})
         self._opened: tuple[Any, str] | None = None
+        self._failures = 0
+        self._failed_at = 0.0
+        self._why = ""
 
     def _fs(self) -> tuple[Any, str]:
         if self._opened is None:
@@ -225,12 +232,17 @@ class ObjectStore(Store):
 
     @contextmanager
     def _named(self, verb: str, path: str) -> Iterator[tuple[Any, str]]:
+        if self._failures >= 2 and (left := self._failed_at + RESTS - time.monotonic()) > 0:
+            raise StoreDown(f"store {self!r} cannot {verb} {path}: {self._why} (it is asked again in {left:.0f} s)")
         try:
             yield self._fs()
         except (FileNotFoundError, FileExistsError):
+            self._failures = 0
             raise
         except Exception as error:  # every SDK has its own family of errors
-            raise StoreDown(f"store {self!r} cannot {verb} {path}: {type(error).__name__}: {error}") from error
+            self._failures, self._failed_at, self._why = self._failures + 1, time.monotonic(), f"{type(error).__name__}: {error}"
+            raise StoreDown(f"store {self!r} cannot {verb} {path}: {self._why}") from error
+        self._failures = 0
 
 
 class ShutStore(Store):

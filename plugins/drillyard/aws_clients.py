@@ -23,11 +23,11 @@ def open_account(conn_id: str) -> Account:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
     from drillyard.clients import connection
-    from include.clouds.aws.clients import Account, endpoint_from_environment, fence_account
+    from include.clouds.aws.clients import Account, config, endpoint_from_environment, fence_account
 
     # The hook asks STS for a role at no endpoint but the service's own, whatever the connection's global one says.
     fence_account(connection(conn_id), role_at_global_endpoint=False)
-    hook = AwsBaseHook(aws_conn_id=conn_id, client_type="sts")
+    hook = AwsBaseHook(aws_conn_id=conn_id, client_type="sts", config=config())
 
     def endpoint(service: str) -> str | None:
         return hook.conn_config.get_service_endpoint_url(service) or endpoint_from_environment(service)

@@ -12,7 +12,7 @@ import pytest
 from include.catalog.model import EvidenceStore
 from include.connections import ConnectionInfo
 from include.evidence.naming import link_path, link_seq, new_record_id, record_id_of, record_path
-from include.evidence.store import AlreadyThere, LocalStore, ObjectStore, Store, StoreDown
+from include.evidence.store import RESTS, AlreadyThere, LocalStore, ObjectStore, Store, StoreDown
 from include.evidence.stores import Stores, StoresDown, open_store, open_stores
 from include.settings import PROJECT
 from include.values import canonical_json
@@ -107,6 +107,28 @@ def test_an_object_stores_errors_name_the_store_and_the_object() -> None:
             ask("records/a")
     with pytest.raises(StoreDown, match="cannot write"):
         store.put_new("records/a", b"x")
+
+
+def test_a_store_that_is_down_does_not_make_every_record_of_a_night_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each failure costs all retries of an SDK: after two in a row the store rests, loudly, and is then asked again."""
+    store, now, asked = ObjectStore("far", f"memory://rest-{time.monotonic_ns()}"), [time.monotonic()], []
+    whole, broken = store._fs(), []
+    monkeypatch.setattr("include.evidence.store.time.monotonic", lambda: now[0])
+
+    class Refused:
+        def __getattr__(self, name: str) -> object:
+            asked.append(name)
+            raise ConnectionError("refused")
+
+    store._opened = (Refused(), whole[1])
+    for number in range(20):
+        with pytest.raises(StoreDown, match=r"far .*refused") as down:
+            store.put_new(f"records/{number}", b"x")
+        broken.append(str(down.value))
+    assert asked == ["exists", "cat_file"]
+    assert "asked again in" in broken[-1]
+    store._opened, now[0] = whole, now[0] + RESTS
+    assert store.put_new("records/0", b"x") is True
 
 
 def test_no_store_is_refused_and_all_down_is_raised(tmp_path: Path) -> None:

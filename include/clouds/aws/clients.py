@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,15 @@ from include.connections import ConnectionInfo, Connections
 
 if TYPE_CHECKING:
     import boto3
+    from botocore.config import Config
 
 USER_AGENT = "drillyard"
 RETRIES: dict[str, Any] = {"mode": "standard", "total_max_attempts": 4}
 """The SDK's own retries, with backoff, of throttling and of connections that break. Everything above looks again instead."""
 TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60}
+SHUT_FOR = 30.0
+"""Seconds for which an account that could not be opened is not tried again. A sweep asks for it once a place and list, and an
+STS that throttles or is down costs all the SDK's retries each time: the night would be over before it is told."""
 
 
 class Account:
@@ -34,17 +39,29 @@ class AwsClients:
         self.connections = connections
         self._accounts: dict[str, Account] = {}
         self._clients: dict[tuple[str, str, str], Any] = {}
+        self._shut: dict[str, tuple[float, Exception]] = {}
 
     def client(self, conn_id: str, service: str, region: str) -> Any:
         """A client, the same one every time. Raises LookupError for an unknown connection, PermissionError in a lab whose
         connection leads off this machine."""
         key = (conn_id, service, region)
         if key not in self._clients:
-            if conn_id not in self._accounts:
-                self._accounts[conn_id] = self._open(conn_id)
-            account = self._accounts[conn_id]
+            account = self._account(conn_id)
             self._clients[key] = connect(account.session, service, region, account.endpoint(service))
         return self._clients[key]
+
+    def _account(self, conn_id: str) -> Account:
+        """The connection opened, once; one that could not be opened says so again for `SHUT_FOR` seconds, without asking."""
+        if conn_id not in self._accounts:
+            since, error = self._shut.get(conn_id, (0.0, None))
+            if error is not None and time.monotonic() - since < SHUT_FOR:
+                raise error
+            try:
+                self._accounts[conn_id] = self._open(conn_id)
+            except Exception as error:
+                self._shut[conn_id] = (time.monotonic(), error)
+                raise
+        return self._accounts[conn_id]
 
 
 def handed(clients: AwsClients | Connections) -> AwsClients:
@@ -58,16 +75,21 @@ def from_connections(connections: Connections) -> AwsClients:
     return AwsClients(lambda conn_id: open_account(connections(conn_id)), connections)
 
 
-def connect(session: boto3.Session, service: str, region: str, endpoint: str | None) -> Any:
-    """One client behind the fence."""
+def config() -> Config:
+    """How every client of ours calls: its retries and time-outs."""
     from botocore.config import Config
 
+    return Config(retries=RETRIES, user_agent_extra=USER_AGENT, **TIMEOUTS)
+
+
+def connect(session: boto3.Session, service: str, region: str, endpoint: str | None) -> Any:
+    """One client behind the fence."""
     fence_endpoint(service, endpoint)
     client = session.client(
         service,
         region_name=region,
         endpoint_url=endpoint,
-        config=Config(retries=RETRIES, user_agent_extra=USER_AGENT, **TIMEOUTS),
+        config=config(),
     )
     fence(client)
     return client
