@@ -21,6 +21,9 @@ RESTS = 120.0
 """Seconds for which an object store that failed twice in a row is not asked again. Each failure costs all retries of its SDK
 (half a minute for S3): without a rest, a night that writes fifty records would wait for the one store that is down."""
 
+DEFAULTS: dict[str, dict[str, Any]] = {"s3": {"config_kwargs": {"retries": {"mode": "standard", "total_max_attempts": 3}}}}
+"""Storage options by scheme, where a connection gives no other: s3fs repeats what is throttled on top of botocore's own."""
+
 
 class StoreDown(OSError):
     """A store did not do what it was asked: which store, what, why. Whether a write happened is unknown: repeat it."""
@@ -193,7 +196,8 @@ class ObjectStore(Store):
             from fsspec.core import url_to_fs
 
             # No listing cache: another writer's objects must be seen.
-            fs, root = url_to_fs(self.url, **{"use_listings_cache": False, **self._options})
+            defaults = DEFAULTS.get(self.url.partition("://")[0], {})
+            fs, root = url_to_fs(self.url, **{"use_listings_cache": False, **defaults, **self._options})
             self._opened = (fs, str(root).rstrip("/"))
         return self._opened
 
