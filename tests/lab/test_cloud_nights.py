@@ -82,6 +82,7 @@ REASONS = ("did not answer", "answered 429", "Throttling", "Rate exceeded", "Con
 TROUBLES = [(cloud, kind) for cloud in clouds.ALL for kind in ("down", "throttle", "lost")]
 
 
+@pytest.mark.timeout(2400)  # four runs through Airflow, two of them with a cloud that makes every SDK try again
 @pytest.mark.parametrize(
     ("cloud", "kind"),
     [pytest.param(*one, marks=() if one == ("google", "down") else pytest.mark.full) for one in TROUBLES],
