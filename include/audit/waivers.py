@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from include.audit.model import Waiver
@@ -55,6 +55,15 @@ def _note(event: str, subject: str, by: str, detail: dict[str, str], now: dateti
     return NoteRecord(record_id=record_id, written_at=now, event=event, by=by, subject=subject, detail=detail)
 
 
+def waived_now(notes: Iterable[NoteRecord], now: datetime) -> dict[str, str]:
+    """By service or datastore id: in words, the waiver that counts at `now`; of several, the one that lasts longest."""
+    return {
+        one.subject: f"drills waived by {one.by} until {one.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {one.why}"
+        for one in sorted(waivers_in(notes), key=lambda one: one.until)
+        if one.covers(one.subject, now)
+    }
+
+
 def waivers_in(records: Iterable[Record]) -> list[Waiver]:
     """Every waiver among records, oldest first, each with the instant from which it no longer counts."""
     notes = sorted((one for one in records if isinstance(one, NoteRecord)), key=lambda one: one.record_id)
@@ -64,6 +73,7 @@ def waivers_in(records: Iterable[Record]) -> list[Waiver]:
         if note.event != WAIVER:
             continue
         expiry = datetime.fromisoformat(str(note.detail["until"]))
+        expiry = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
         found.append(
             Waiver(
                 evidence_id=note.record_id,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.audit.waivers import WAIVER, WAIVER_ENDED, waived_now
 from include.connections import Connections, from_environment
 from include.evidence.kit import COLD_DRILL, EXPORTED
 from include.evidence.readiness import Evidence, readiness
@@ -99,6 +100,7 @@ def from_ledger(ledger: Ledger, now: datetime) -> Evidence:
         passed=ledger.proofs(),
         verifications=ledger.latest_verifications(),
         held=_held(ledger.notes(event=HELD, since=now - _NEWS), drills),
+        waived=waived_now([*ledger.notes(event=WAIVER), *ledger.notes(event=WAIVER_ENDED)], now),
         trend=ledger.trend(now - TREND),
         docs=_docs(drills.values()),
         canaries=_canaries(ledger.canaries(now - _NEWS)),
@@ -137,6 +139,7 @@ def from_records(records: Iterable[Record], now: datetime) -> Evidence:
         passed=passed,
         verifications=nights,
         held=_held([note for note in notes if note.event == HELD and note.written_at >= now - _NEWS], drills),
+        waived=waived_now(notes, now),
         trend=trend,
         docs=_docs(drills.values()),
         canaries=_canaries([one for one in canaries if one.written_at >= now - _NEWS]),

@@ -95,6 +95,10 @@ class LabCloud(ABC):
         """From now on every call goes wrong: cut off (``down``), refused (``throttle``), or done and not answered (``lost``)."""
 
     @abstractmethod
+    def lose_home(self, *, lost: bool = True) -> None:
+        """The region of its services burns: nothing answers there, neither API nor database. Or it is back."""
+
+    @abstractmethod
     def calm(self) -> None:
         """Everything answers again."""
 

@@ -77,6 +77,9 @@ class ManagedPart(LabCloud):
         else:
             self.double().ask("fault", kind=kind, times=ALL_CALLS)
 
+    def lose_home(self, *, lost: bool = True) -> None:
+        self.double().ask("lose", region=self.estate.REGION, on=lost)
+
     def calm(self) -> None:
         self.double().ask("outage", on=False)
         self.double().ask("fault")

@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.audit.waivers import WAIVER, WAIVER_ENDED, waived_now
 from include.connections import Connections, from_environment
 from include.notices.conditions import conditions
 from include.notices.decide import next_told
@@ -127,7 +128,10 @@ def _holds(loaded: Loaded, ledger: Ledger, connections: Connections, now: dateti
 
     notices = loaded.catalog.platform.notices
     verified = {subject: record.written_at for subject, record in ledger.latest_verifications().items()}
-    late = overdue(loaded.catalog, ledger.history(), verified, notices.grace, now) if notices else {}
+    notes = [*ledger.notes(event=WAIVER), *ledger.notes(event=WAIVER_ENDED)]
+    named = waived_now(notes, now)
+    waived = {one for one in loaded.catalog.datastores() if {one, one.partition("/")[0]} & set(named)}
+    late = overdue(loaded.catalog, ledger.history(), verified, notices.grace, now, waived) if notices else {}
     return conditions(current(connections, now=now), late)
 
 

@@ -79,8 +79,8 @@ class Reading:
         self._loaded, self._connections, self._lost = loaded, connections, set(lost)
 
     def best(self, service: KitService, known: KitDatastore, now: datetime) -> tuple[Place, list[str]]:
-        """The place to restore from, and what was found elsewhere. What can be read now comes before what the kit knows;
-        then what reaches furthest; then home. Raises NothingLeft."""
+        """The place to restore from, and what was found elsewhere. What can be read now comes before what the kit knows; where
+        nothing can be read, home is what burns; then what reaches furthest; then home. Raises NothingLeft."""
         found, notes = list[Place](), list[str]()
         for domain in domains(known) or [known.failure_domain]:
             if domain in self._lost:
@@ -97,7 +97,10 @@ class Reading:
             )
         if not found:
             raise NothingLeft(f"nothing is left to restore it from: {'; '.join(notes) or 'no copy is known'}")
-        return max(found, key=lambda one: (one.read_now, one.reach, one.domain == known.failure_domain)), notes
+        home = known.failure_domain
+        return max(
+            found, key=lambda one: (one.read_now, one.read_now or one.domain != home, one.reach, one.domain == home)
+        ), notes
 
     def place(self, service: str, known: KitDatastore, domain: str, now: datetime) -> Place:
         """What one failure domain holds. Raises LookupError or Unsupported when it holds nothing."""

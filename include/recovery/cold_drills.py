@@ -91,12 +91,14 @@ def due(loaded: Loaded, notes: Iterable[NoteRecord], now: datetime, *, only: Ite
 
 
 def beside(loaded: Loaded, service: Service) -> list[str]:
-    """The stores in whose failure domain a copy of each of a service's databases lies: what a fire leaves is one domain.
+    """The stores that a fire at a service's home leaves with a copy of each of its databases: those beside a folder of its
+    backups, and where a cloud keeps them, those outside of its own failure domain. Empty when there is none."""
 
-    Empty when a cloud keeps the backups: it is asked over the network, from wherever.
-    """
-    domains = [set(_places(loaded, one)) for one in service.datastores]
-    return [one.name for one in loaded.catalog.platform.evidence if all(one.failure_domain in found for found in domains)]
+    def left(store: EvidenceStore, datastore: Datastore) -> bool:
+        places, home = _places(loaded, datastore), domain_of(loaded.catalog.platform, datastore.cloud, datastore.region)
+        return store.failure_domain in places if places else store.failure_domain != home
+
+    return [one.name for one in loaded.catalog.platform.evidence if all(left(one, each) for each in service.datastores)]
 
 
 _NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -143,7 +145,10 @@ def run(item: ColdItem, loaded: Loaded, ledger: Ledger, stores: Stores, connecti
     entry = next(one for one in loaded.catalog.platform.evidence if one.name == item.store)
     with TemporaryDirectory(prefix="drillyard-cold-") as scratch:
         here = LocalStore("here", Path(scratch, "evidence"))
-        order = order_of(item, loaded, entry, here.root, connections)
+        try:
+            order = order_of(item, loaded, entry, here.root, connections)
+        except LookupError as unknown:
+            return _outcome(item, [], f"store {item.store} cannot be opened: {unknown}", ledger, stores)
         environ = {**_plain_environment(loaded), **dict(_needed(item, loaded, order, connections))}
         results: list[dict[str, Any]] = []
         failed = ""
@@ -161,10 +166,12 @@ def run(item: ColdItem, loaded: Loaded, ledger: Ledger, stores: Stores, connecti
 
 
 def order_of(item: ColdItem, loaded: Loaded, store: EvidenceStore, here: Path, connections: Connections) -> Order:
-    """What the process gets. Everything outside of the store's own failure domain counts as lost."""
+    """What the process gets. Everything outside of the store's own failure domain counts as lost, but the other regions of a
+    cloud that keeps the backups itself: its home burns, and the copies elsewhere are what is left."""
     platform = loaded.catalog.platform
     domains = {region.failure_domain for cloud in platform.clouds.values() for region in cloud.regions}
-    lost = sorted((domains | {one.failure_domain for one in platform.evidence}) - {store.failure_domain})
+    left = {store.failure_domain, *_abroad(loaded, loaded.catalog.services[item.service])}
+    lost = sorted((domains | {one.failure_domain for one in platform.evidence}) - left)
     places = [dict(_places(loaded, one)) for one in loaded.catalog.services[item.service].datastores]
     far = [place for found in places for domain, folders in found.items() if domain in lost for place in folders]
     far += [one.url for one in platform.evidence if one.failure_domain in lost]
@@ -183,6 +190,15 @@ def order_of(item: ColdItem, loaded: Loaded, store: EvidenceStore, here: Path, c
         secret=secrets.token_hex(32),
         reason=f"cold kit: {item.why}",
     )
+
+
+def _abroad(loaded: Loaded, service: Service) -> Iterator[str]:
+    """The failure domains of the clouds that keep a service's backups, without its homes."""
+    platform = loaded.catalog.platform
+    kept = [one for one in service.datastores if not _places(loaded, one)]
+    homes = {domain_of(platform, one.cloud, one.region) for one in service.datastores}
+    for cloud in sorted({one.cloud for one in kept}):
+        yield from (region.failure_domain for region in platform.clouds[cloud].regions if region.failure_domain not in homes)
 
 
 def _places(loaded: Loaded, datastore: Datastore) -> Mapping[str, Any]:

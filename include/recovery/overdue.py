@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 from include.catalog.loaded import Catalog
@@ -28,8 +28,10 @@ def overdue(
     verified: Mapping[str, datetime],
     grace: timedelta,
     now: datetime,
+    waived: Collection[str] = (),
 ) -> dict[str, str]:
     """By datastore id, what did not happen, when its time and `grace` have passed. `verified`: the newest verifications.
+    `waived`: datastores whose drills a waiver covers now; their verifications are expected all the same.
 
     What was never drilled and never verified is `unknown` in the readiness, which is news of its own.
     """
@@ -38,7 +40,7 @@ def overdue(
         tier = catalog.platform.tiers[service.tier]
         late = []
         due_by = drill_due_by(history.get(subject, History()), tier)
-        if due_by is not None and now > due_by + grace:
+        if due_by is not None and now > due_by + grace and subject not in waived:
             late.append(f"no drill since the one that was due by {due_by.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
         seen = verified.get(subject)
         if seen is not None and now > seen + tier.verify_every + grace:

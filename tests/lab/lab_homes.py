@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,11 +27,11 @@ def new_home() -> Path:
 
 
 @contextmanager
-def running_lab(rows: int = ROWS) -> Iterator[LabState]:
+def running_lab(rows: int = ROWS, clouds: Sequence[str] | None = None) -> Iterator[LabState]:
     """A lab in a folder that the server user can reach; gone afterwards, processes first."""
     home = new_home()
     try:
-        yield the_lab.up(home, rows=rows, fixed_ports=False, tell=lambda _: None)
+        yield the_lab.up(home, rows=rows, clouds=clouds, fixed_ports=False, tell=lambda _: None)
     finally:
         the_lab.down(home, tell=lambda _: None)
         shutil.rmtree(home)

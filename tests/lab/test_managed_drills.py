@@ -6,19 +6,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from managed_drills import ID, Site, persist, site
+from managed_drills import ID, SECRET, Site, persist, site
 
 from include.clouds.managed import wait_for
+from include.evidence.packing import Seen, pack
 from include.lab.double import knock
-from include.recovery import drill, leases
+from include.recovery import drill, leases, recover
 from include.recovery.conclude import conclude
 from include.recovery.contracts import Transient
 from include.recovery.desk import Desk
-from include.recovery.model import Lease, Outcome, Status, Target, Verdict
+from include.recovery.model import Lease, Outcome, Request, Status, Target, Verdict
 from include.recovery.nightly import verify_region
 from include.recovery.reaper import reap
 from include.recovery.run import run_drill
@@ -245,3 +247,52 @@ def drill_and_secure_twice(where: Site) -> Lease:
     for _ in range(2):
         desk.restore.secure(lease.sandbox, where.mine(), desk.secret)
     return lease
+
+
+AWAY = {
+    "google": ({"recovery_regions": {"eu": "europe-west4"}}, "europe-west4", "eu"),
+    "azure": ({}, "northeurope", "northeurope"),
+}
+"""Settings that a restore away from home needs, where it is made, and where the copy lies."""
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["given-as-lost", "found-lost"])
+def test_a_region_burns_and_what_is_kept_elsewhere_is_restored_there(where: Site, given: bool) -> None:
+    more, region, domain = AWAY[where.cloud]
+    home = where.mine().region
+    where.shop.order(3)
+    where.shop.settle()
+    where.shop.back_up()
+    loaded = where.desk(**more).loaded
+    tiers = {name: tier.model_copy(update={"rpo": timedelta(days=1)}) for name, tier in loaded.catalog.platform.tiers.items()}
+    platform = loaded.catalog.platform.model_copy(update={"tiers": tiers})
+    settings = {where.cloud: where.shop.settings(**more)}
+    loaded = replace(loaded, catalog=replace(loaded.catalog, platform=platform, settings=settings))
+    survey, now = where.desk().source.survey({ID: where.mine()}, utcnow()), utcnow()
+    kit = pack(loaded, {}, {}, {ID: Seen(points=survey.points[ID], at=now)}, {}, now)
+    assert kit.problems == ()
+    said: list[str] = []
+    job = recover.Recovery(
+        kit=kit,
+        store="one",
+        loaded=loaded,
+        stores=where.desk().stores,
+        connections=where.shop.connection,
+        secret=SECRET,
+        request=Request(reason="fire"),
+        lost=(home,) if given else (),
+        discard=True,
+        salt=str(given),
+        say=said.append,
+    )
+    knock(where.shop.server.url, "lose", {"region": home})
+    try:
+        (done,) = recover.recover(job, kit.services)
+    finally:
+        knock(where.shop.server.url, "lose", {"region": home, "on": False})
+    assert done.usable, "\n".join(said)
+    assert any(f"from {domain}" in line for line in said), said
+    record = next(one for one in job.stores.stores[0].records() if one.record_id == done.record_id)
+    assert record.kind == "note" and record.detail["domain"] == domain
+    assert any(region in str(check) for check in record.detail["drill"]["checks"]), record.detail["drill"]["checks"]
+    assert where.left() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.audit.waivers import end_waiver, new_waiver, waived_now, waivers_in
 from include.catalog.load import load
 from include.catalog.model import Tier
 from include.evidence.readiness import Evidence, readiness
@@ -153,6 +155,27 @@ def test_a_night_that_nobody_ran_is_overdue_after_its_grace_even_when_all_slept(
     assert "no verification since" in late(DAY + grace + timedelta(seconds=1))
     assert "no drill since" not in late(7 * DAY + grace)
     assert "no drill since" in late(7 * DAY + grace + timedelta(seconds=1))
+
+
+def test_a_waived_drill_is_not_overdue_and_a_verification_is_all_the_same() -> None:
+    catalog = a_loaded(a_service("orders")).catalog
+    past = {"orders/main": History(last_passed=NOW - 30 * DAY, last_attempt=NOW - 30 * DAY)}
+    late = overdue(catalog, past, {"orders/main": NOW - 3 * DAY}, timedelta(hours=6), NOW, {"orders/main"})
+    assert "no drill since" not in late["orders/main"] and "no verification since" in late["orders/main"]
+    assert "no drill since" in overdue(catalog, past, {}, timedelta(hours=6), NOW, {"stock/main"})["orders/main"]
+
+
+def test_a_waiver_stands_beside_the_state_and_changes_none() -> None:
+    loaded = a_loaded(a_service("orders"), a_service("stock"))
+    waiver = new_waiver(loaded.catalog, "orders", "ann", "moves to another cloud", NOW + DAY, NOW - DAY)
+    for now, counts in ((NOW - 2 * DAY, False), (NOW, True), (NOW + DAY, False)):
+        report = readiness(loaded, replace(proven(a_service("orders")), waived=waived_now([waiver], now)), None, NOW)
+        states = {one.service: one.state for one in report.services}
+        assert states == {"orders": "proven", "stock": "unknown"}
+        reasons = {one.service: " ".join(one.reasons) for one in report.services}
+        assert ("waived by ann until" in reasons["orders"]) is counts and "waived" not in reasons["stock"]
+    ended = end_waiver(waivers_in([waiver]), waiver.record_id, "ann", "it stays", NOW)
+    assert waived_now([waiver, ended], NOW - timedelta(hours=1)) != {} and waived_now([waiver, ended], NOW) == {}
 
 
 def test_what_never_happened_is_unknown_and_not_overdue() -> None:

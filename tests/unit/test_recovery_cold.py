@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,16 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include import clouds
+from include.catalog.load import load
+from include.catalog.loaded import Loaded
 from include.clouds import CLOUDS
 from include.clouds.aws.settings import Datastore as AwsDatastore
+from include.connections import ConnectionInfo
 from include.evidence.kit import COLD_DRILL
 from include.evidence.naming import new_record_id
 from include.evidence.record import NoteRecord
+from include.evidence.store import LocalStore
+from include.evidence.stores import Stores
 from include.recovery import cold, cold_drills, recover
 from include.recovery.contracts import Unsupported
 from include.recovery.model import Request, Target
 from include.recovery.naming import is_cold, sandbox_name
 from include.recovery.notebook import Notebook
+from include.settings import PROJECT
 from tests.unit.evidence_samples import T0
 from tests.unit.kit_samples import a_kit, harbour
 
@@ -155,3 +162,63 @@ def test_a_managed_cloud_is_asked_in_the_region_of_the_copy() -> None:
     assert clouds.room("aws").places(mine, "central") == {}
     with pytest.raises(Unsupported):
         clouds.room("aws").elsewhere(mine, "us-east-1", "far")
+
+
+def example() -> Loaded:
+    """The example platform: services on all clouds, stores in two sites, in AWS and in Google Cloud."""
+    return load(PROJECT / "include" / "platforms" / "example")
+
+
+HOMES = {"web-shop": "frankfurt", "freight-quotes": "belgium", "customs-filing": ""}
+
+
+@pytest.mark.parametrize(("service", "burnt"), HOMES.items())
+def test_what_a_cloud_backs_up_is_drilled_from_every_store_but_the_one_that_burns_with_it(service: str, burnt: str) -> None:
+    loaded = example()
+    stores = [one.name for one in loaded.catalog.platform.evidence]
+    assert cold_drills.beside(loaded, loaded.catalog.services[service]) == [one for one in stores if one != burnt]
+
+
+@pytest.mark.parametrize("service", HOMES)
+def test_the_home_of_what_a_cloud_backs_up_counts_as_lost_and_its_other_regions_do_not(service: str, tmp_path: Path) -> None:
+    loaded = example()
+    (datastore,) = loaded.catalog.services[service].datastores
+    item = cold_drills.ColdItem(service=service, store="north", tier="tier-2", why="test")
+    order = cold_drills.order_of(item, loaded, loaded.catalog.platform.evidence[0], tmp_path, nobody)
+    regions = loaded.catalog.platform.clouds[datastore.cloud].regions
+    home = next(one.failure_domain for one in regions if one.name == datastore.region)
+    assert home in order.lost and not order.offline
+    assert {one.failure_domain for one in regions} - set(order.lost) == {one.failure_domain for one in regions} - {home}
+    others = {one.failure_domain for name, cloud in loaded.catalog.platform.clouds.items() for one in cloud.regions
+              if name != datastore.cloud}  # fmt: skip
+    assert others - {"dc-north"} <= set(order.lost)
+
+
+def nobody(conn_id: str) -> ConnectionInfo:
+    raise LookupError(f"connection {conn_id!r} is not known here")
+
+
+def test_a_store_that_cannot_be_opened_fails_its_drill_and_says_why(tmp_path: Path) -> None:
+    loaded = example()
+    written: list[NoteRecord] = []
+    ledger = type("Ledger", (), {"project": lambda self, note: written.append(note)})()
+    stores = Stores([LocalStore("one", tmp_path)])
+    item = cold_drills.ColdItem(service="customs-filing", store="frankfurt", tier="tier-2", why="test")
+    outcome = cold_drills.run(item, loaded, ledger, stores, nobody)
+    assert not outcome.passed and "store frankfurt cannot be opened" in outcome.summary and "evidence_aws" in outcome.summary
+    assert [one.detail["verdict"] for one in written] == ["failed"]
+
+
+def test_when_nothing_can_be_read_home_is_what_burns(monkeypatch: pytest.MonkeyPatch) -> None:
+    kit, reading = a_kit(), cold.Reading(harbour(), nobody)
+    service = next(one for one in kit.services if one.datastores)
+    known = service.datastores[0].model_copy(update={"failure_domain": "home"})
+    monkeypatch.setattr(cold, "domains", lambda _: ["home", "away"])
+
+    def unread(service: str, known: Any, domain: str, now: Any) -> cold.Place:
+        age = DAY if domain == "away" else 0 * DAY
+        points = tuple(one.model_copy(update={"restorable_until": T0 - age}) for one in known.points)
+        return cold.Place(domain=domain, region="x", points=points, basis="as the kit knows", read_now=False, datastore=None)
+
+    monkeypatch.setattr(reading, "place", unread)
+    assert reading.best(service, known, T0)[0].domain == "away"

@@ -9,9 +9,22 @@ from typing import Any
 from include.catalog import model
 from include.clouds.azure.clients import Azure, translated, word
 from include.clouds.azure.servers import MARK, STATES, Servers, mark_of
-from include.clouds.azure.settings import Network, Sandboxes
+from include.clouds.azure.settings import Datastore, Network, Sandboxes
 from include.clouds.azure.source import GEO, id_of, own, region_of
-from include.clouds.managed import check_mark, entrance, foreign, judged, let_in, reaches, same_version, secured, started, untold
+from include.clouds.managed import (
+    NotThere,
+    check_mark,
+    entrance,
+    foreign,
+    judged,
+    let_in,
+    reaches,
+    same_version,
+    secured,
+    started,
+    untold,
+)
+from include.recovery.contracts import Transient
 from include.recovery.model import Access, Check, Lease, Owned, PlanItem, RecoveryPoint, Sandbox
 from include.values import utcnow
 
@@ -29,21 +42,33 @@ class FlexibleServerRestore:
     def preflight(self, datastore: model.Datastore, point: RecoveryPoint, item: PlanItem) -> Sequence[Check]:
         """The sandbox is apart from production, its network is known, and the point reaches the target."""
         mine, ours = own(datastore), self._settings
-        with translated():
-            source = self._api.get(mine.resource_group, mine.server)
-        theirs = str(source.properties.network.delegated_subnet_resource_id if source.properties.network else None)
         network = ours.networks.get(target_region(mine.region, point))
         subnet, region = network.subnet if network else "none", target_region(mine.region, point)
         apart = ours.resource_group.lower() != mine.resource_group.lower()
+        theirs, version = self._original(mine, point)
         alone = network is not None and subnet.lower() != theirs.lower()
         lies, needs = "sandboxes would lie among production's servers", f"clouds.azure.settings.networks needs one in {region}"
         return [
             judged("sandbox-group", "preflight", apart, ours.resource_group, f"not {mine.resource_group}", lies),
             judged("sandbox-network", "preflight", alone, subnet, f"not {theirs}", needs),
-            same_version(point, str(source.properties.version)),
+            same_version(point, version)
+            if version
+            else untold("version", "preflight", "the original does not answer: a geo-restore has its version"),
             reaches(point, item.target, utcnow()),
             untold("permissions", "preflight", "the PostgreSQL API does not tell beforehand what one may do: see docs/azure.md"),
         ]
+
+    def _original(self, mine: Datastore, point: RecoveryPoint) -> tuple[str, str]:
+        """The subnet and the version of the server that is restored; both empty when its region is lost and the copy in the
+        pair is restored, which lies in another network anyway."""
+        try:
+            with translated():
+                told = self._api.get(mine.resource_group, mine.server).properties
+        except (Transient, NotThere):
+            if point.id != GEO:
+                raise
+            return "", ""
+        return str(told.network.delegated_subnet_resource_id if told.network else None), str(told.version)
 
     def find(self, name: str, datastore: model.Datastore, drill_id: str | None = None) -> Sandbox | None:
         del datastore, drill_id

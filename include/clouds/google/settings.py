@@ -27,6 +27,12 @@ class Sandboxes(ManagedSandboxes):
     """The VPC network of the sandboxes, with private services access and no route to production."""
     tier: str | None = None
     """Machine type of instances that are restored from a backup run. Default: the original's."""
+    recovery_regions: dict[str, str] = Field(default_factory=dict)
+    """By where a backup is kept (``eu``): the region in which it is restored when the database's own is lost."""
+
+    def region_for(self, kept: str) -> str:
+        """Where a new instance is made of a backup that is kept there."""
+        return self.recovery_regions.get(kept, kept)
 
 
 SETTINGS = Sandboxes

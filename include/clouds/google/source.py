@@ -49,7 +49,10 @@ class CloudSqlBackups:
             others += [f"{project}/{name}" for name in strangers]
             for name, datastore in mine.items():
                 try:
-                    instance = there[datastore.instance]
+                    instance = there.get(datastore.instance)
+                    if instance is None or instance["region"] != datastore.region:
+                        points[name] = self._away(datastore, instance, runs[datastore.instance])
+                        continue
                     points[name] = self._points(datastore, instance, runs[datastore.instance], reach.get(datastore.instance), now)
                     measured[name] = settings_of(instance, runs[datastore.instance])
                 except (KeyError, ValueError, Transient, LookupError) as error:
@@ -82,6 +85,20 @@ class CloudSqlBackups:
             found.append(self._point(datastore, run, began, until, {"ended_at": run["endTime"], "rolls": rolled}))
         return tuple(found)
 
+    def _away(self, datastore: Datastore, instance: Any, runs: Sequence[Mapping[str, Any]]) -> tuple[RecoveryPoint, ...]:
+        """What is left of an instance outside of its own region: backup runs that are kept where the entry stands now, each
+        for itself, because the log is at home. Raises LookupError when there is none."""
+        good = [one for one in runs if RUN_STATUS[one["status"]] is Status.SUCCEEDED and one.get("location") == datastore.region]
+        if not good:
+            why = "it is in another region" if instance else "Google does not list it: its region does not answer, or it is gone"
+            raise LookupError(f"{why}; no backup run of it is kept in {datastore.region}")
+        found = []
+        for run in sorted(good, key=lambda one: str(one["startTime"]), reverse=True):
+            began = datetime.fromisoformat(run["startTime"])
+            alone = {"home": instance["region"] if instance else "", "ended_at": run["endTime"], "rolls": False}
+            found.append(self._point(datastore, run, began, began, alone))
+        return tuple(found)
+
     def _point(
         self, datastore: Datastore, run: Mapping[str, Any], began: datetime, until: datetime, facts: dict[str, Any]
     ) -> RecoveryPoint:
@@ -104,6 +121,7 @@ class CloudSqlBackups:
             key_id=run.get("diskEncryptionConfiguration", {}).get("kmsKeyName"),
             copies=apart,
             facts={
+                "home": datastore.region,
                 **facts,
                 "restorable_until_basis": basis,
                 **digests_at(datastore.digests, run["id"], self._settings.digests_options),

@@ -66,6 +66,17 @@ class Admin:
         """Stop the control plane, or let it answer again. Databases go on."""
         self.door.down = down
 
+    def do_lose(self, region: str, lost: bool = True) -> None:
+        """A region burns: nothing answers there, neither API nor database; what other regions hold stays. Or it is back."""
+        plane = self.rds.plane
+        for name in [one for one in (plane.servers if plane else {}) if f"-{region}-" in f"-{one}"]:
+            assert plane is not None
+            (plane.stop if lost else plane.start)(name)
+        if lost:
+            self.door.faults.plant(Fault(kind="refused", region=region, count=None))
+        else:
+            self.door.faults.clear()
+
     def do_delays(self, **delays: float) -> dict[str, float]:
         """Least seconds of transitions, by word with ``_`` for ``-``."""
         self.rds.delays |= {name.replace("_", "-"): float(seconds) for name, seconds in delays.items()}

@@ -59,6 +59,9 @@ class AwsPart(LabCloud):
         else:
             self.lab().fault(kind=kind, count=None)
 
+    def lose_home(self, *, lost: bool = True) -> None:
+        self.lab().lose(region=HOME_REGION, lost=lost)
+
     def calm(self) -> None:
         self.lab().down(down=False)
         self.lab().clear_faults()

@@ -22,6 +22,7 @@ CODES = {
     429: "TooManyRequests",
     500: "InternalServerError",
     501: "NotImplemented",
+    503: "ServiceUnavailable",
 }
 _OPERATION = "/subscriptions/{subscription}/providers/{provider}/locations/{location}/azureAsyncOperation/{id}"
 

@@ -46,6 +46,7 @@ def azure(folder: Path | None, *, pace: float = 0.3) -> ArmPlane:
         "geo": backups.geo,
         "damage": backups.damage,
         "seed": backups.seed,
+        "lose": servers.lose,
         "stall": stall,
         "no_capacity": machines.no_capacity,
         "machines": machines.seed,

@@ -3,7 +3,9 @@
 State rules that the models do not tell, and where they come from: a server's name is unique in the whole cloud and stays
 reserved after its deletion (Azure, "Resource naming", "Drop and restore servers"); PUT and PATCH answer 202 (SDK); a restore
 always makes a new server, a geo-restore only in the paired region and only with geo-redundant backups (Azure, "Backup and
-restore"); the administrator and its password come with the data (same page). That a server whose making failed is gone, and
+restore"); the administrator and its password come with the data (same page). A region that does not answer
+(assumed, the harder case): its servers are in no list, whoever asks for one gets 503, and a geo-restore of one works.
+That a server whose making failed is gone, and
 that its name is then reserved as well, is assumed: it is the harder case.
 """
 
@@ -62,6 +64,8 @@ class FlexibleServers:
         self.backups: dict[str, list[dict[str, Any]]] = {}
         """Of each server, oldest first; they outlive it here."""
         self.reserved: set[str] = set()
+        self.lost: set[str] = set()
+        """Regions that do not answer."""
 
     def calls(self) -> dict[str, Serve]:
         return {
@@ -86,7 +90,24 @@ class FlexibleServers:
         with self.lock:
             if name not in self.servers or self.servers[name]["id"].lower() != wanted.lower():
                 raise Refused(404, f"The Resource '{PROVIDER}/flexibleServers/{name}' was not found.")
+            self.reach(self.servers[name]["location"])
         return name
+
+    def reach(self, region: str) -> None:
+        """Raises Refused 503 for a region that is lost."""
+        if region in self.lost:
+            raise Refused(503, f"The service in {region} is unavailable.")
+
+    def lose(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"region", "on"}``: a region burns with its servers, or is back. The copies in its pair stay."""
+        region, on = str(given["region"]), bool(given.get("on", True))
+        with self.lock:
+            (self.lost.add if on else self.lost.discard)(region)
+            there = [name for name, one in self.servers.items() if one["location"] == region]
+        if self.plane:
+            for name in there:
+                (self.plane.stop if on else self.plane.start)(name)
+        return {"lost": sorted(self.lost)}
 
     def shown(self, name: str) -> Answer:
         with self.lock:
@@ -98,7 +119,8 @@ class FlexibleServers:
         subscription, group = request.variables["subscriptionId"], request.variables.get("resourceGroupName")
         prefix = f"/subscriptions/{subscription}/" + (f"resourceGroups/{group}/" if group else "")
         with self.lock:
-            rows = [copy.deepcopy(one) for _, one in sorted(self.servers.items()) if one["id"].lower().startswith(prefix.lower())]
+            mine = [one for _, one in sorted(self.servers.items()) if one["id"].lower().startswith(prefix.lower())]
+            rows = [copy.deepcopy(one) for one in mine if one["location"] not in self.lost]
         return page(rows, models.Server, request)
 
     def taken(self, name: str) -> bool:
@@ -128,6 +150,7 @@ class FlexibleServers:
 
     def _note(self, name: str, request: Request, properties: Mapping[str, Any], location: str) -> None:
         """A new server. Raises Refused 409 when its name is taken anywhere."""
+        self.reach(location)
         with self.lock:
             if self.taken(name):
                 raise Refused(409, f"Specified server name '{name}' is already used.", "ServerNameAlreadyExists")

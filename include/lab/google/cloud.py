@@ -46,6 +46,7 @@ def google(folder: Path | None, *, pace: float = 0.3) -> GooglePlane:
         "backdate": runs.backdate,
         "damage": runs.damage,
         "seed": runs.seed,
+        "lose": sql.lose,
         "stall": stall,
         "busy_clusters": clusters.busy,
         "exhaust": compute.exhaust,

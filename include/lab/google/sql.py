@@ -5,6 +5,9 @@ deletion (Cloud SQL, "Delete instances"); one operation at a time an instance (e
 protection refuses ``delete`` (Cloud SQL, "Prevent deletion"); a clone at a point in time needs point-in-time recovery
 (Cloud SQL, "Perform point-in-time recovery"); ``activationPolicy`` NEVER stops it, its state stays RUNNABLE
 ("Start, stop, and restart instances"); a restore's ``restoreInstanceSettings`` only makes new instances (schema).
+A list leaves out the instances of a region that does not answer and warns of it
+(``InstancesListResponse.warnings``, REGION_UNREACHABLE), and a project's backup runs are listed with ``-`` all the same
+(Cloud SQL, "Restore an instance", restoring to another region during an outage).
 That a clone carries its source's labels and protection with it is assumed: it is the harder case.
 """
 
@@ -47,6 +50,8 @@ class CloudSql:
         self.runs: dict[Key, list[dict[str, Any]]] = {}
         """Backup runs of each instance, oldest first."""
         self.reserved: set[Key] = set()
+        self.lost: set[str] = set()
+        """Regions that do not answer."""
 
     def methods(self) -> dict[str, Serve]:
         return {
@@ -71,7 +76,13 @@ class CloudSql:
         with self.lock:
             if self.key(request) not in self.instances:
                 raise Refused(404, "The Cloud SQL instance does not exist.", "instanceDoesNotExist")
+            self.reach(self.instances[self.key(request)]["region"])
         return self.key(request)
+
+    def reach(self, region: str) -> None:
+        """Raises Refused 503 for a region that is lost."""
+        if region in self.lost:
+            raise Refused(503, f"The region {region} cannot be reached.")
 
     def shown(self, key: Key) -> dict[str, Any]:
         with self.lock:
@@ -87,6 +98,10 @@ class CloudSql:
         network = settings.setdefault("ipConfiguration", {"ipv4Enabled": True})
         if not network.get("ipv4Enabled") and not network.get("privateNetwork"):
             raise Refused(400, "Invalid request: At least one of Public IP or Private IP or PSC connectivity must be enabled.")
+        region = body.get("region", "europe-west1")
+        if "-" not in region:
+            raise Refused(400, f"Invalid request: Invalid value for region: {region}.")
+        self.reach(region)
         with self.lock:
             if key in self.instances or key in self.reserved:
                 raise Refused(
@@ -97,9 +112,9 @@ class CloudSql:
                 "kind": "sql#instance",
                 "name": key[1],
                 "project": key[0],
-                "region": body.get("region", "europe-west1"),
+                "region": region,
                 "databaseVersion": body.get("databaseVersion", "POSTGRES_18"),
-                "connectionName": f"{key[0]}:{body.get('region', 'europe-west1')}:{key[1]}",
+                "connectionName": f"{key[0]}:{region}:{key[1]}",
                 "instanceType": "CLOUD_SQL_INSTANCE",
                 "backendType": "SECOND_GEN",
                 "createTime": stamp(),
@@ -154,7 +169,10 @@ class CloudSql:
             rows = [one for (project, _), one in sorted(self.instances.items()) if project == request.variables["project"]]
         for term in request.query("filter").split():
             rows = [row for row in rows if _matches(row, term)]
-        return {"kind": "sql#instancesList", **page(copy.deepcopy(rows), request, 500, 1000)}
+        rows = [row for row in rows if row["region"] not in self.lost]
+        told = {"kind": "sql#instancesList", **page(copy.deepcopy(rows), request, 500, 1000)}
+        silent = {"code": "REGION_UNREACHABLE", "message": "The region cannot be reached."}
+        return {**told, **({"warnings": [{**silent, "region": one} for one in sorted(self.lost)]} if self.lost else {})}
 
     def patch(self, request: Request) -> dict[str, Any]:
         key = self.found(request)
@@ -239,6 +257,8 @@ class CloudSql:
         source = (context.get("project", key[0]), context.get("instanceId", ""))
         if context.get("backupRunId") not in {run["id"] for run in self.runs.get(source, [])}:
             raise Refused(404, "The backup run does not exist.", "backupRunDoesNotExist")
+        if next(run for run in self.runs[source] if run["id"] == context["backupRunId"])["location"] in self.lost:
+            raise Refused(503, "The backup cannot be reached.")
         if key in self.instances:
             raise Refused(
                 501, "restoring over an existing instance is not done here: drills only make new ones", "notImplemented"
@@ -251,6 +271,17 @@ class CloudSql:
                 self.plane.restore(self.server(key), self.bytes_of(source, context["backupRunId"]), {}, archive=False)
 
         return self.begin(key, "RESTORE_VOLUME", work)
+
+    def lose(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"region", "on"}``: a region burns with its instances, or is back. Backups that lie elsewhere stay."""
+        region, on = str(given["region"]), bool(given.get("on", True))
+        with self.lock:
+            (self.lost.add if on else self.lost.discard)(region)
+            there = [self.server(key) for key, one in self.instances.items() if one["region"] == region]
+        if self.plane:
+            for server in there:
+                (self.plane.stop if on else self.plane.start)(server)
+        return {"lost": sorted(self.lost)}
 
     def list_operations(self, request: Request) -> dict[str, Any]:
         rows = self.operations.history(request.variables["project"], request.query("instance"))

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote_plus
 
+import fsspec
 import pytest
 from typer.testing import CliRunner
 
+from include.audit.waivers import new_waiver
 from include.catalog.load import load
+from include.catalog.model import Heartbeat
 from include.cli import build
+from include.connections import ConnectionInfo, from_environment
+from include.evidence.publish import current
 from include.evidence.record import DrillRecord
 from include.lab import sink as sinks
 from include.lab.platform import example_without
 from include.lab.sink import Sink
 from include.ledger.ledger import Ledger
 from include.notices.deliver import deliver
+from include.notices.heartbeat import beat
 from include.notices.model import NotDelivered, Notice
 from include.notices.tell import preview, say_now, tell
+from include.settings import platform_dir
 from tests.unit.evidence_samples import a_drill, a_verification
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -106,6 +115,73 @@ def test_a_platform_that_slept_two_days_tells_the_nights_that_did_not_happen_onc
     tell(now=NOW + 50 * HOUR)
     (_, later) = [one for one in sink.mails() if one["To"] == OWNER]
     assert "order-intake/orders: stale, overdue (was proven, overdue)" in later.get_content()
+
+
+def test_a_waived_drill_is_not_told_as_overdue_and_its_expiry_brings_it_back(told: Ledger, sink: Sink) -> None:
+    catalog = load(platform_dir()).catalog
+    until = NOW + 12 * DAY
+    told.project(new_waiver(catalog, "order-intake", "ines-holm", "moves to another site", until, NOW))
+    tell(now=NOW)
+    for at in (NOW + 8 * DAY, NOW + 9 * DAY, until + HOUR):
+        for name in catalog.datastores():
+            told.project(a_verification(*name.split("/"), at - HOUR))
+        sink.empty()
+        tell(now=at)
+        told_now = [one.get_content() for one in sink.mails() if one["To"] == OWNER]
+        if at < until:
+            assert not any("order-intake/orders" in one for one in told_now), told_now
+            others = [one.get_content() for one in sink.mails() if "no drill since" in one.get_content()]
+            assert at > NOW + 8 * DAY or others, "nobody else's missed drill was told"
+        else:
+            assert any("order-intake/orders: proven, overdue" in one for one in told_now), told_now
+    report = current(now=NOW + 9 * DAY)
+    (mine,) = [one for one in report.services if one.service == "order-intake"]
+    assert mine.state == "proven" and "drills waived by ines-holm until 2026-12-05" in " ".join(mine.reasons)
+
+
+SCHEMES = {
+    "form": "form://{host}",
+    "xml": "xml://{host}/chat",
+    "mattermost": "mmost://{host}/abcdefghijklmnopqrstuvwxyz",
+    "ntfy": "ntfy://{host}/drills",
+}
+"""Services that Apprise reaches on a host of one's own, each with a format of its own on the wire."""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_channel_of_any_kind_gets_the_news_and_one_that_refuses_is_named(sink: Sink, scheme: str) -> None:
+    news = Notice(
+        key="k1", via="apprise", to="chat", title="[x] orders failed", body="why & where", decided_at=NOW, severity="failure"
+    )
+
+    def at(port: int) -> dict[str, str]:
+        url = SCHEMES[scheme].format(host=f"127.0.0.1:{port}")
+        info = ConnectionInfo(conn_id="chat", conn_type="apprise", extra={"config": {"path": url}})
+        return deliver([news], lambda _: info)
+
+    sink.empty()
+    assert at(sink.http_port) == {}
+    (one,) = sink.requests()
+    said = html.unescape(unquote_plus(one["body"]))
+    assert "orders failed" in said and "why & where" in said, one
+    assert "did not take the message" in at(1)["k1"]
+
+
+def test_the_sign_of_life_is_a_file_that_is_replaced_as_a_whole(told: Ledger, sink: Sink, tmp_path: Path) -> None:
+    place, far = tmp_path / "signs" / "alive.json", f"memory://{tmp_path.name}/alive.json"
+    beats = [Heartbeat(name="folder", file=str(place)), Heartbeat(name="store", file=far)]
+    for hours in range(2):
+        assert beat(beats, from_environment, NOW + hours * HOUR, platform="example") == {}
+        told_by = json.loads(place.read_text())
+        assert told_by == {"platform": "example", "alive_at": (NOW + hours * HOUR).isoformat()}
+        with fsspec.open(far, "rb") as file:
+            assert json.load(file) == told_by
+    assert [one.name for one in place.parent.iterdir()] == ["alive.json"]
+    (tmp_path / "full").write_text("a file where a folder should be")
+    broken = Heartbeat(name="broken", file=str(tmp_path / "full" / "alive.json"))
+    failures = beat([broken, beats[0]], from_environment, NOW + DAY, platform="example")
+    assert list(failures) == ["broken"] and "heartbeat broken" in failures["broken"]
+    assert json.loads(place.read_text())["alive_at"] == (NOW + DAY).isoformat(), "one that fails stops no other"
 
 
 def test_a_mail_server_that_is_down_is_loud_and_nothing_is_lost_or_doubled(
