@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Connection, Table, and_, bindparam, cast, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 
-from include.evidence.record import SuspensionRecord
+from include.evidence.record import SuspensionRecord, Woken
 from include.ledger.tables import former_states, sleepers, wishes
 from include.suspension.decision import Memory, Phase, Wish
 from include.suspension.model import Batch, FormerState
@@ -49,21 +49,20 @@ class Sleeps:
         with self._ledger.reading() as connection:
             return _remembered(connection, sleepers.c.environment == environment)
 
-    def remember(self, memories: Iterable[Memory], formers: Iterable[FormerState] = ()) -> None:
+    def remember(self, memories: Iterable[Memory], formers: Iterable[FormerState] = ()) -> dict[str, FormerState]:
         """Write former states, each generation once and for all, and memories; one transaction.
 
-        A generation that is written already stays as it is: the first look, before the first stop, is the true one.
+        A generation that is written already stays as it is: the first look, before the first stop, is the true one. Answers by
+        resource key what was already there of the former states that were given.
         """
-        rows = [_row(memory) for memory in memories]
+        rows, given = [_row(memory) for memory in memories], list(formers)
+        if not rows and not given:
+            return {}
         with self._ledger.writing() as connection:
-            _write_formers(connection, formers)
+            earlier = _write_formers(connection, given)
             if rows:
-                row = insert(sleepers)
-                newest = {name: row.excluded[name] for name in ("environment", "phase", "generation", "body")}
-                statement = row.on_conflict_do_update(
-                    index_elements=[sleepers.c.key], set_=newest, where=sleepers.c.generation <= row.excluded.generation
-                )
-                connection.execute(statement, rows)
+                _write_memories(connection, rows, lambda old, new: old <= new)
+        return earlier
 
     def sleeps(self, since: datetime, until: datetime) -> list[Sleep]:
         """Every sleep that touches [since, until), oldest first."""
@@ -97,8 +96,8 @@ def project(connection: Connection, record: SuspensionRecord) -> None:
     """Apply a suspension's record. Of a ledger that was lost, it makes the memories again, as true as they must be:
     what has a former state and is not woken was about to be stopped, and the next look tells the rest."""
     _write_formers(connection, record.former)
-    for former in record.former:
-        memory = Memory(
+    rebuilt = [
+        Memory(
             key=former.key,
             environment=former.environment,
             generation=former.generation,
@@ -107,23 +106,31 @@ def project(connection: Connection, record: SuspensionRecord) -> None:
             rule="rebuilt",
             sealed=True,
         )
-        row = insert(sleepers).values(**_row(memory))
-        newer = sleepers.c.generation < row.excluded.generation
-        values = {name: row.excluded[name] for name in ("environment", "phase", "generation", "body")}
-        connection.execute(row.on_conflict_do_update(index_elements=[sleepers.c.key], set_=values, where=newer))
-    for woken in record.woken:
-        mine = and_(former_states.c.key == woken.key, former_states.c.generation == woken.generation)
-        unwoken = former_states.c.woken_at.is_(None)
-        connection.execute(update(former_states).where(mine, unwoken).values(woken_at=woken.at, exact=woken.exact))
-        state = connection.execute(
-            select(sleepers.c.body).where(sleepers.c.key == woken.key, sleepers.c.generation == woken.generation)
-        ).scalar_one_or_none()
-        if state is not None and (memory := Memory.model_validate_json(state)).rule == "rebuilt":
-            awake = memory.model_copy(update={"phase": Phase.AWAKE, "changed_at": woken.at})
-            connection.execute(update(sleepers).where(sleepers.c.key == woken.key).values(phase=awake.phase, body=_text(awake)))
+        for former in record.former
+    ]
+    if rebuilt:
+        _write_memories(connection, [_row(memory) for memory in rebuilt], lambda old, new: old < new)
+    if record.woken:
+        _project_woken(connection, record.woken)
 
 
-def _write_formers(connection: Connection, formers: Iterable[FormerState]) -> None:
+def _project_woken(connection: Connection, woken: Sequence[Woken]) -> None:
+    """End their sleeps; and of memories that were made from evidence, say that they are awake."""
+    mine = and_(former_states.c.key == bindparam("of"), former_states.c.generation == bindparam("nth"))
+    ended = update(former_states).where(mine, former_states.c.woken_at.is_(None))
+    given = [{"of": one.key, "nth": one.generation, "at": one.at, "as_before": one.exact} for one in woken]
+    connection.execute(ended.values(woken_at=bindparam("at"), exact=bindparam("as_before")), given)
+    by_key = {one.key: one for one in woken}
+    for body in connection.execute(select(sleepers.c.body).where(sleepers.c.key.in_(by_key))).scalars().all():
+        memory = Memory.model_validate_json(body)
+        one = by_key[memory.key]
+        if memory.rule == "rebuilt" and memory.generation == one.generation:
+            awake = memory.model_copy(update={"phase": Phase.AWAKE, "changed_at": one.at})
+            connection.execute(update(sleepers).where(sleepers.c.key == one.key).values(phase=awake.phase, body=_text(awake)))
+
+
+def _write_formers(connection: Connection, formers: Sequence[FormerState]) -> dict[str, FormerState]:
+    """Those that are new; answers by key the others, as they were written first."""
     rows = [
         {
             "key": one.key,
@@ -134,8 +141,31 @@ def _write_formers(connection: Connection, formers: Iterable[FormerState]) -> No
         }
         for one in formers
     ]
-    if rows:
-        connection.execute(insert(former_states).on_conflict_do_nothing(), rows)
+    if not rows:
+        return {}
+    statement = _from_arrays(former_states, rows).on_conflict_do_nothing().returning(former_states.c.key)
+    new = set(connection.execute(statement).scalars())
+    there = [(one.key, one.generation) for one in formers if one.key not in new]
+    if not there:
+        return {}
+    known = tuple_(former_states.c.key, former_states.c.generation).in_(there)
+    bodies = connection.execute(select(former_states.c.body).where(known)).scalars()
+    return {one.key: one for one in map(FormerState.model_validate_json, bodies)}
+
+
+def _write_memories(connection: Connection, rows: Sequence[dict[str, Any]], replaces: Callable[[Any, Any], Any]) -> None:
+    """Write rows of memories; one that is there is replaced when its generation and the new one say so."""
+    row = _from_arrays(sleepers, rows)
+    newest = {name: row.excluded[name] for name in ("environment", "phase", "generation", "body")}
+    where = replaces(sleepers.c.generation, row.excluded.generation)
+    connection.execute(row.on_conflict_do_update(index_elements=[sleepers.c.key], set_=newest, where=where))
+
+
+def _from_arrays(table: Table, rows: Sequence[dict[str, Any]]) -> Insert:
+    """An insert of many rows in one statement of a few parameters: one array a column, whatever the number of rows."""
+    names = list(rows[0])
+    columns = [func.unnest(cast([row[name] for row in rows], ARRAY(table.c[name].type))) for name in names]
+    return insert(table).from_select(names, select(*columns))
 
 
 def _remembered(connection: Connection, where: Any) -> dict[str, Memory]:

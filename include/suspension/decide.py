@@ -30,6 +30,10 @@ _MOVING = {
 }
 
 
+States = dict[tuple[str, str | None, str | None], State | None]
+"""What was found for one moment, by environment and the values of its off-hours and schedule tags: thousands share one."""
+
+
 class Case(NamedTuple):
     """One resource with everything that is asked about it."""
 
@@ -38,6 +42,7 @@ class Case(NamedTuple):
     suspension: Suspension
     memory: Memory | None
     facts: Facts
+    states: States
 
     def says(self, action: Action, rule: str, why: str, until: datetime | None = None, **numbers: Any) -> Decision:
         return Decision(
@@ -62,13 +67,22 @@ class Case(NamedTuple):
 
 
 def decide(
-    resource: Resource, environment: Environment, memory: Memory | None, facts: Facts, *, readings_wanted: bool = False
+    resource: Resource,
+    environment: Environment,
+    memory: Memory | None,
+    facts: Facts,
+    *,
+    readings_wanted: bool = False,
+    states: States | None = None,
 ) -> Decision:
-    """What to do with a resource. With `readings_wanted`, metrics are not read yet: rule ``measure`` says that they decide."""
+    """What to do with a resource. With `readings_wanted`, metrics are not read yet: rule ``measure`` says that they decide.
+
+    `states` is filled, and asked for what it has: pass one to all decisions of a moment.
+    """
     suspension = environment.suspension
     if suspension is None:
         raise ValueError(f"environment {environment.environment!r} has no suspension")
-    case = Case(resource, environment, suspension, memory, facts)
+    case = Case(resource, environment, suspension, memory, facts, {} if states is None else states)
     untouched = next(_untouched(case), None)
     if untouched is not None:
         return untouched
@@ -164,6 +178,15 @@ def desired(case: Case) -> State | None:
 
     A resource's own tag counts before the environment's schedule. Raises UnreadableTag.
     """
+    options, tags = case.suspension.custodian, case.resource.tags
+    said = tag_of(options, tags) if options is not None else None
+    key = (case.environment.environment, said, tags.get(case.suspension.schedule_tag))
+    if key not in case.states:
+        case.states[key] = _desired(case)
+    return case.states[key]
+
+
+def _desired(case: Case) -> State | None:
     read = _reader(case)
     if read is None:
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from include.catalog.model import Environment
 from include.suspension import transactions
-from include.suspension.decide import decide
+from include.suspension.decide import States, decide
 from include.suspension.decision import Action, Decision, Facts, Memory, Phase, Wish
 from include.suspension.idleness import window
 from include.suspension.model import Batch, Metric, Power, Resource, Span
@@ -54,11 +54,11 @@ def look(desk: SleepDesk, batch: Batch, now: datetime, only: str | None = None) 
     found.surveyed = desk.sleeps.memories(batch)
     _place(desk, found, survey.resources, only)
     _settle(desk, found, {resource.key for resource in survey.resources}, only)
-    facts = _facts(desk, now)
+    facts, states = _facts(desk, now), States()
     for key, resource in found.resources.items():
         environment = found.environments[key]
         known = facts[environment.environment]
-        found.decisions[key] = decide(resource, environment, found.memories.get(key), known, readings_wanted=True)
+        found.decisions[key] = decide(resource, environment, found.memories.get(key), known, readings_wanted=True, states=states)
     _ask_databases(desk, found, facts)
     _measure(desk, found, facts)
     return found

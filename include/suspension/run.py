@@ -130,17 +130,15 @@ def _seal(desk: SleepDesk, found: Look, begun: Iterable[Memory]) -> None:
     new = [memory for memory in begun if not memory.sealed]
     if not new:
         return
-    desk.sleeps.remember(new, [memory.former for memory in new if memory.former])
-    kept = desk.sleeps.memories(found.batch)
+    taken = {memory.key: memory.former for memory in new if memory.former}
+    taken |= desk.sleeps.remember(new, taken.values())
     by_moment: dict[datetime, list[FormerState]] = defaultdict(list)
-    for memory in new:
-        first = kept[memory.key].former
-        if first is not None:
-            by_moment[first.taken_at].append(first)
+    for first in taken.values():
+        by_moment[first.taken_at].append(first)
     for moment, formers in by_moment.items():
         desk.write(_record(found, "suspending", former=formers, at=moment))
     for memory in new:
-        found.memories[memory.key] = memory.model_copy(update={"sealed": True, "former": kept[memory.key].former})
+        found.memories[memory.key] = memory.model_copy(update={"sealed": True, "former": taken.get(memory.key)})
     desk.sleeps.remember(found.memories[memory.key] for memory in new)
 
 

@@ -220,8 +220,8 @@ def action(call: dict[str, str]) -> str:
 
 
 @contextmanager
-def planted(lab: AwsLab, kind: str) -> Iterator[None]:
-    lab.fault(kind=kind, count=None)
+def planted(lab: AwsLab, kind: str, nth: int = 1, count: int | None = None) -> Iterator[None]:
+    lab.fault(kind=kind, nth=nth, count=count)
     try:
         yield
     finally:
@@ -280,6 +280,7 @@ def aws_power() -> Iterator[PowerHarness]:
             lost=lambda: planted(lab, "lost"),
             outage=lambda: down(lab),
             no_capacity=lambda: short(lab),
+            fault=lambda kind, at: planted(lab, kind, at, 1),
             calls=calls,
             used=used,
             allowed=policy.CALLS["suspend_environments", policy.POWER],

@@ -9,9 +9,9 @@ from include.lab.double import knock
 
 
 @contextmanager
-def door_faults(url: str, kind: str) -> Iterator[None]:
-    """Every call meets this fault meanwhile."""
-    knock(url, "fault", {"kind": kind, "times": 10**6})
+def door_faults(url: str, kind: str, at: int = 1, times: int = 10**6) -> Iterator[None]:
+    """Every call from `at` meets this fault meanwhile."""
+    knock(url, "fault", {"kind": kind, "at": at, "times": times})
     try:
         yield
     finally:

@@ -231,6 +231,7 @@ def google_power() -> Iterator[PowerHarness]:
             lost=lambda: door_faults(url, "lost"),
             outage=lambda: outage(server),
             no_capacity=lambda: exhausted(url),
+            fault=lambda kind, at: door_faults(url, kind, at, 1),
             calls=lambda: knock(url, "calls", {"reset": True})["total"],
             used=lambda: set(knock(url, "calls")["by_operation"]),
             allowed=frozenset(rights.SUSPEND),

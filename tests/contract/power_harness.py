@@ -52,6 +52,8 @@ class PowerHarness:
     """Calls take effect meanwhile, and no answer arrives."""
     outage: Callable[[], AbstractContextManager[None]]
     no_capacity: Callable[[], AbstractContextManager[None]]
+    fault: Callable[[str, int], AbstractContextManager[None]]
+    """One call meets a fault meanwhile: (``throttle``, ``error`` or ``lost``; which call, counted from 1)."""
     calls: Callable[[], int]
     """Calls since the last time this was asked."""
     used: Callable[[], set[str]]
