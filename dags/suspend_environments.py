@@ -9,7 +9,8 @@ leases, old transactions and deployments are never touched; DAG `stop_drills` st
 **By hand** (Trigger): name an environment and an action: `snooze` keeps it up, `wake` starts it now, `sleep` puts it to sleep,
 `deploying` marks a deployment, `cancel` ends all of these, `sweep` just looks now; for how many hours, and why.
 
-**Red**: open the `swept` task of the account; it names what could not be read or was refused.
+**Red**: open the `swept` task of the account; it names what could not be read or was refused. `none_forgotten`: something sleeps
+that no environment of the catalog would wake; it says how to bring it back.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from airflow.sdk import CronTriggerTimetable, Param, dag
 
 from drillyard.forms import environment_names
 from drillyard.notices import late_after
-from drillyard.suspending import plan_batches, suspend_sweeps, wish
+from drillyard.suspending import none_forgotten, plan_batches, suspend_sweeps, wish
 from drillyard.tasks import seal
 
 PARAMS = {
@@ -47,6 +48,7 @@ def suspend_environments() -> None:
     planned = plan_batches()
     wish() >> planned
     suspend_sweeps(planned, seal())
+    none_forgotten()
 
 
 suspend_environments()

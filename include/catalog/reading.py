@@ -86,6 +86,7 @@ class Reading:
         """Read every file. Only what a single file can tell is checked here."""
         self._read_platform()
         self._read_services()
+        self._read_clouds()
         self._read_tenants()
         for path in self._files("environments"):
             environment, problems = parse(self._open(path), Environment)
@@ -96,8 +97,11 @@ class Reading:
         if path.is_file():
             self.rates, problems = parse(self._open(path), Rates)
             self.note(problems)
-        else:
+        elif self._used():
             self.note([Problem("rates.yaml", 1, "", "is missing: a drill has a price before it runs")])
+        else:
+            what = "is missing: what sleep saves cannot be forecast, only settled from the bill"
+            self.note([Problem("rates.yaml", 1, "", what, severity="warning")])
 
     def _read_platform(self) -> None:
         path = self.base / "platform.yaml"
@@ -107,10 +111,18 @@ class Reading:
         document = self._open(path)
         self.platform, problems = parse(document, Platform)
         self.note(problems)
-        for cloud, entry in View(document.data).at("clouds").fields().items():
+
+    def _used(self) -> set[str]:
+        """The clouds that databases are restored on."""
+        return {item.cloud for service in self.services.values() for item in service.datastores}
+
+    def _read_clouds(self) -> None:
+        """The clouds' settings. They are about restores: a cloud without databases may be given none, if it needs any."""
+        document, used = self.documents.get("platform.yaml"), self._used()
+        for cloud, entry in View(document.data).at("clouds").fields().items() if document is not None else ():
             self.settings[cloud] = entry.at("settings").value or {}
             model = settings_model(cloud) if cloud in CLOUDS else None
-            if model is not None:
+            if document is not None and model is not None and (self.settings[cloud] or cloud in used or not _needs(model)):
                 self._read_settings(document, cloud, entry, model)
 
     def _read_settings(self, document: Document, cloud: str, entry: View, model: type[BaseModel]) -> None:
@@ -180,3 +192,8 @@ class Reading:
                 problem = Problem(path.relative_to(self.base).as_posix(), 1, "", f"is not read; rename it to {path.stem}.yaml")
                 self.note([problem], path.stem if folder == "services" else None)
         return found
+
+
+def _needs(model: type[BaseModel]) -> bool:
+    """Whether a cloud's settings have fields without a default."""
+    return any(field.is_required() for field in model.model_fields.values())

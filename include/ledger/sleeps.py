@@ -49,6 +49,11 @@ class Sleeps:
         with self._ledger.reading() as connection:
             return _remembered(connection, sleepers.c.environment == environment)
 
+    def asleep(self) -> dict[str, Memory]:
+        """What is not awake, wherever it is and whatever the catalog says of it."""
+        with self._ledger.reading() as connection:
+            return _remembered(connection, sleepers.c.phase != Phase.AWAKE.value)
+
     def remember(self, memories: Iterable[Memory], formers: Iterable[FormerState] = ()) -> dict[str, FormerState]:
         """Write former states, each generation once and for all, and memories; one transaction.
 

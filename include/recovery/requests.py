@@ -80,11 +80,12 @@ def sweeps_by_cloud(connections: Connections, params: Mapping[str, Any], at: dat
 
 
 def clouds_in_use() -> list[str]:
-    """The clouds that the platform declares, sorted: where something of ours can be."""
+    """The clouds that the platform gives settings for restores, sorted: where something of ours can be."""
     from include.catalog.load import load
     from include.settings import platform_dir
 
-    return sorted(load(platform_dir()).catalog.platform.clouds)
+    catalog = load(platform_dir()).catalog
+    return sorted(cloud for cloud in catalog.platform.clouds if catalog.settings.get(cloud))
 
 
 def regions_in_use(loaded: Loaded) -> dict[str, list[str]]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from include.evidence.terminal import plain_errors
+
+if TYPE_CHECKING:
+    from include.suspension.desk import SleepDesk
+    from include.suspension.model import Batch
 
 app = typer.Typer(no_args_is_help=True, help="Idle environments: plan, run, snooze, wake, savings.")
 
@@ -28,10 +32,12 @@ def plan(
 ) -> None:
     """Print what would happen at a time, and why, from what runs now. Changes nothing."""
     from include.recovery.cli_plan import instant
+    from include.suspension.forgotten import listed
     from include.suspension.plan import plan_all
 
     with plain_errors():
         looks = plan_all(instant(at), environment)
+        forgotten = {} if environment else listed()
     decisions = [decision for one in looks for decision in one.decisions.values()]
     if as_json:
         print(json.dumps([decision.model_dump(mode="json") for decision in decisions], indent=2))
@@ -42,6 +48,9 @@ def plan(
     for one in looks:
         for kind, why in one.unreadable.items():
             print(f"????? {one.batch.label}: {kind} could not be read: {why}")
+        forgotten |= one.forgotten
+    for why in forgotten.values():
+        print(f"????? {why}")
     acts = sum(decision.action in ("stop", "start", "warn") for decision in decisions)
     print(f"{len(decisions)} resources, {acts} acts")
 
@@ -54,24 +63,45 @@ def run(
     """Sweep every account and region now, and wait until what was begun is done."""
     from include.suspension.desk import open_sleep_desk
     from include.suspension.plan import catalogued
+
+    with plain_errors():
+        wanted = catalogued(environment)
+        desks = {cloud: open_sleep_desk(cloud) for cloud in {batch.cloud for batch in wanted}}
+        _sweep([(desks[batch.cloud], batch) for batch in wanted], environment, wait)
+
+
+def _sweep(waiting: list[tuple[SleepDesk, Batch]], environment: str | None, wait: int) -> None:
+    """Sweep, and print what was done, until nothing is pending or the minutes are over."""
     from include.suspension.run import sweep
     from include.values import utcnow
 
+    ends = time.monotonic() + wait * 60
+    while waiting:
+        results = [(desk, sweep(desk, batch, utcnow(), environment)) for desk, batch in waiting]
+        for _, result in results:
+            acts = ", ".join(f"{count} x {name}" for name, count in result.counts.items())
+            print(f"{result.batch.label}: {acts or 'nothing of ours'}")
+            for key, why in (result.failed | result.unreadable).items():
+                print(f"  {key}: {why}")
+        waiting = [(desk, result.batch) for desk, result in results if result.pending]
+        if not waiting or time.monotonic() >= ends:
+            break
+        time.sleep(5)
+
+
+@app.command("bring-back")
+def bring_back(
+    environment: str,
+    by: By,
+    why: Why,
+    connection: Annotated[str | None, typer.Option(help="What opens its accounts, where the catalog says it no more.")] = None,
+    wait: Annotated[int, typer.Option(help="Minutes to wait until all is up.")] = 12,
+) -> None:
+    """Wake what sleeps of an environment that left the catalog, exactly as it was."""
+    from include.suspension import forgotten
+
     with plain_errors():
-        ends = time.monotonic() + wait * 60
-        waiting = catalogued(environment)
-        desks = {cloud: open_sleep_desk(cloud) for cloud in {batch.cloud for batch in waiting}}
-        while waiting:
-            results = [sweep(desks[batch.cloud], batch, utcnow(), environment) for batch in waiting]
-            for result in results:
-                acts = ", ".join(f"{count} x {name}" for name, count in result.counts.items())
-                print(f"{result.batch.label}: {acts or 'nothing of ours'}")
-                for key, why in (result.failed | result.unreadable).items():
-                    print(f"  {key}: {why}")
-            waiting = [result.batch for result in results if result.pending]
-            if not waiting or time.monotonic() >= ends:
-                break
-            time.sleep(5)
+        _sweep(forgotten.bring_back(environment, by, why, connection), environment, wait)
 
 
 def _ask(environment: str, action: str, hours: float, by: str, why: str) -> None:

@@ -12,6 +12,7 @@ from include.catalog.model import Environment
 from include.suspension import transactions
 from include.suspension.decide import States, decide
 from include.suspension.decision import Action, Decision, Facts, Memory, Phase, Wish
+from include.suspension.forgotten import said
 from include.suspension.idleness import window
 from include.suspension.model import Batch, Metric, Power, Resource, Span
 from include.suspension.placing import Ambiguous, environment_of
@@ -42,6 +43,8 @@ class Look:
     """Keys of what was deleted by others since the last look."""
     surveyed: dict[str, Memory] = field(default_factory=dict)
     """The memories as they were before this look."""
+    forgotten: dict[str, str] = field(default_factory=dict)
+    """By key, in words: what we put to sleep and no environment claims any more, so that nothing will wake it."""
 
 
 def look(desk: SleepDesk, batch: Batch, now: datetime, only: str | None = None) -> Look:
@@ -67,11 +70,16 @@ def look(desk: SleepDesk, batch: Batch, now: datetime, only: str | None = None) 
 def _place(desk: SleepDesk, found: Look, resources: Iterable[Resource], only: str | None) -> None:
     environments = list(desk.environments.values())
     for resource in resources:
+        why = "no environment of the catalog claims it any more"
         try:
             environment = environment_of(resource, environments)
         except Ambiguous as error:
             log.warning("%s", error)
-            continue
+            environment, why = None, str(error)
+        memory = found.surveyed.get(resource.key)
+        asleep = memory is not None and memory.phase is not Phase.AWAKE and resource.power is not Power.ON
+        if environment is None and memory is not None and asleep and only in (None, memory.environment):
+            found.forgotten[resource.key] = said(memory, why)
         if environment is not None and only in (None, environment.environment):
             found.resources[resource.key] = resource
             found.environments[resource.key] = environment

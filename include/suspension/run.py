@@ -41,7 +41,7 @@ class Swept(Frozen):
     pending: int = 0
     """On their way, or waiting for their turn: sweep again soon."""
     failed: dict[str, str] = Field(default_factory=dict)
-    """By resource key: what the vendor refused."""
+    """By resource key: what the vendor refused; and what sleeps and no environment claims."""
     unreadable: dict[str, str] = Field(default_factory=dict)
 
 
@@ -62,7 +62,7 @@ def sweep(desk: SleepDesk, batch: Batch, now: datetime, only: str | None = None)
         stopped=stopped,
         started=started,
         pending=stopped + started + waiting + len(moving(found)),
-        failed=failed | refused,
+        failed=failed | refused | found.forgotten,
         unreadable=found.unreadable,
     )
 

@@ -79,3 +79,14 @@ def swept(batch: dict[str, Any], done: dict[str, Any] | None) -> None:
     wrong = {**done["unreadable"], **done["failed"]}
     if wrong:
         raise AirflowFailException("; ".join(f"{name}: {why}" for name, why in sorted(wrong.items())))
+
+
+@task
+def none_forgotten() -> None:
+    """Fail when something sleeps where no environment of the catalog lies any more, naming each and how to wake it."""
+    from drillyard.clients import connection
+    from include.suspension.forgotten import listed
+
+    found = listed(connection)
+    if found:
+        raise AirflowFailException("; ".join(why for _, why in sorted(found.items())))

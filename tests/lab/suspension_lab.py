@@ -180,12 +180,14 @@ class Staging:
             answers=lambda _: True,
         )
 
-    def sweep(self, now: datetime, desk: SleepDesk | None = None, batch: Batch = BATCH, **changes: Any) -> Swept:
+    def sweep(
+        self, now: datetime, desk: SleepDesk | None = None, batch: Batch = BATCH, only: str | None = None, **changes: Any
+    ) -> Swept:
         """One sweep, and as many more as it asks for: what the operator does between deferrals."""
         opened = desk or self.desk(**changes)
         deadline, first = time.monotonic() + 60, None
         while True:
-            swept = run.sweep(opened, batch, now)
+            swept = run.sweep(opened, batch, now, only)
             first = first or swept
             if not swept.pending:
                 break

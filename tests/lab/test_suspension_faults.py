@@ -90,7 +90,7 @@ class Town:
     days: int = 0
 
     def furnish(self) -> None:
-        self.mine, self.never = ([self.made(kind, f"{name}-{kind[:4]}") for kind in self.harness.things] for name in ("my", "no"))
+        self.mine, self.never = ([self.made(kind, f"{name}-{kind[:3]}") for kind in self.harness.things] for name in ("my", "no"))
         self.before = {one.key: self.exact(one) for one in (*self.mine, *self.never)}
 
     def made(self, kind: str, name: str) -> Resource:
@@ -196,8 +196,8 @@ def test_a_lost_answer_converges(town: Town) -> None:
 
 def test_what_is_deleted_between_look_and_call_is_noted_and_stops_nobody(town: Town) -> None:
     kinds = list(town.harness.things)
-    late = [town.made(kind, f"late-{kind[:4]}") for kind in kinds]
-    gone = [town.made(kind, f"gone-{kind[:4]}") for kind in kinds]
+    late = [town.made(kind, f"late-{kind[:3]}") for kind in kinds]
+    gone = [town.made(kind, f"gone-{kind[:3]}") for kind in kinds]
     day, meddled = MONDAY + timedelta(days=town.days), Meddled(town.harness, list(gone))
     town.days += 1
     desk = town.desk(meddled)

@@ -11,7 +11,7 @@ import pytest
 
 from include.ledger import open_ledger
 from include.ledger.sleeps import Sleeps
-from include.suspension import people, run
+from include.suspension import forgotten, people, run
 from include.suspension.contracts import Transient
 from include.suspension.decision import Phase
 from tests.lab.suspension_lab import BATCH, MORNING, NIGHT, NOON, Staging, killed, staging, stepped
@@ -146,6 +146,24 @@ def test_the_ledger_is_made_again_from_the_evidence(there: Staging) -> None:
     ledger.close()
     there.sweep(MORNING)
     assert stopped(there, mine) == {"running"} and there.group_sizes(group) == SIZES
+
+
+def test_an_environment_that_leaves_the_catalog_asleep_is_a_finding_and_is_brought_back_exactly(there: Staging) -> None:
+    mine, group, _ = furnished(there)
+    there.sweep(NIGHT)
+    moved = there.desk(match={"environment": "test"})  # its tags lead nowhere now: nobody claims what sleeps
+    found = run.sweep(moved, BATCH, MORNING)
+    moved.ledger.close()
+    assert {key.rpartition("/")[2] for key in found.failed} == {*mine, group} and stopped(there, mine) == {"stopped"}
+    assert all("bring-back staging" in why for why in found.failed.values())
+    desk = there.desk()
+    people.write(desk.ledger, desk.stores, "staging", "wake", 1, "ann", "it left the catalog", MORNING)
+    alone = forgotten.handed(desk, BATCH, "staging", desk.sleeps.of_environment("staging"))
+    there.sweep(MORNING, alone, only="staging")
+    desk.ledger.close()
+    assert stopped(there, mine) == {"running"} and there.group_sizes(group) == SIZES
+    assert set(there.phases().values()) == {Phase.AWAKE}
+    assert all(one["exact"] for record in there.records("awake") for one in record["woken"])
 
 
 STEPS = 60

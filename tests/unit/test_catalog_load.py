@@ -190,6 +190,24 @@ def test_missing_rates_are_told_and_the_services_stay(tmp_path):
     assert len(found.catalog.services) == 4 and found.broken == {}
 
 
+def test_a_platform_that_only_suspends_needs_neither_networks_nor_rates(tmp_path):
+    base = tmp_path / "platform"
+    (base / "environments").mkdir(parents=True)
+    platform = yaml.safe_load((HARBOUR / "platform.yaml").read_text())
+    platform["clouds"] = {"aws": {"regions": [{"name": "eu-central-1", "failure_domain": "aws-frankfurt"}]}}
+    (base / "platform.yaml").write_text(yaml.safe_dump(platform))
+    scope = {"cloud": "aws", "account": "1", "connection": "aws_staging", "regions": ["eu-central-1"]}
+    known = {"environment": "staging", "owner": "core", "suspension": {"accounts": [scope]}}
+    (base / "environments" / "staging.yaml").write_text(yaml.safe_dump(known))
+    found = load(base, {})
+    assert found.errors == () and set(found.catalog.environments) == {"staging"}
+    assert [(one.file, "forecast" in one.what) for one in found.warnings] == [("rates.yaml", True)]
+    platform["clouds"]["aws"]["settings"] = {"connection": "aws_recovery"}  # begun, and not finished
+    (base / "platform.yaml").write_text(yaml.safe_dump(platform))
+    with pytest.raises(CatalogError, match="networks"):
+        load(base, {})
+
+
 @pytest.mark.parametrize("what", ["no directory", "no platform"])
 def test_nothing_to_load(tmp_path, what):
     base = tmp_path / "nowhere"
