@@ -43,6 +43,8 @@ class Look:
     """Keys of what was deleted by others since the last look."""
     surveyed: dict[str, Memory] = field(default_factory=dict)
     """The memories as they were before this look."""
+    unsettled: list[str] = field(default_factory=list)
+    """Keys of what was asked for without a clear answer: busy, throttled, or the answer was lost."""
     forgotten: dict[str, str] = field(default_factory=dict)
     """By key, in words: what we put to sleep and no environment claims any more, so that nothing will wake it."""
 

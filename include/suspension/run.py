@@ -39,7 +39,7 @@ class Swept(Frozen):
     stopped: int = 0
     started: int = 0
     pending: int = 0
-    """On their way, or waiting for their turn: sweep again soon."""
+    """On their way, waiting for their turn, or asked for without a clear answer: sweep again soon."""
     failed: dict[str, str] = Field(default_factory=dict)
     """By resource key: what the vendor refused; and what sleeps and no environment claims."""
     unreadable: dict[str, str] = Field(default_factory=dict)
@@ -61,7 +61,7 @@ def sweep(desk: SleepDesk, batch: Batch, now: datetime, only: str | None = None)
         counts=dict(sorted(counts.items())),
         stopped=stopped,
         started=started,
-        pending=stopped + started + waiting + len(moving(found)),
+        pending=stopped + started + waiting + len(moving(found)) + len(found.unsettled),
         failed=failed | refused | found.forgotten,
         unreadable=found.unreadable,
     )
@@ -173,6 +173,8 @@ def _answered(desk: SleepDesk, found: Look, answers: Mapping[str, Answer], telli
         memory, decision = found.memories[key], found.decisions[key]
         if answer.outcome is Outcome.ACCEPTED:
             count += 1
+        elif answer.outcome in (Outcome.BUSY, Outcome.UNKNOWN):
+            found.unsettled.append(key)
         elif answer.outcome is Outcome.GONE:
             found.gone.append(key)
         elif answer.outcome is Outcome.REFUSED:
@@ -236,6 +238,8 @@ def _start(desk: SleepDesk, found: Look, keys: list[str], tellings: list[Telling
         for key, wake in tries.items():
             answer = answers[found.resources[key].id]
             started += answer.outcome is Outcome.ACCEPTED
+            if answer.outcome in (Outcome.BUSY, Outcome.UNKNOWN):
+                found.unsettled.append(key)
             if answer.outcome is Outcome.NO_CAPACITY:
                 scarce.setdefault(key, answer)
             if answer.outcome in (Outcome.NO_CAPACITY, Outcome.REFUSED):

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from include.clouds.azure.settings import Sandboxes
 
 
-def clients(settings: Sandboxes) -> Callable[[str], Azure]:
-    """What `include.clouds.azure` is handed inside Airflow."""
-    return azure(settings.subscription)
+def clients(settings: Sandboxes | None) -> Callable[[str], Azure]:
+    """What `include.clouds.azure` is handed inside Airflow. A platform that restores nothing on Azure has no settings for it:
+    what is put to sleep names its own subscription."""
+    return azure(settings.subscription if settings else "")
 
 
 def azure(subscription: str) -> Callable[[str], Azure]:

@@ -164,4 +164,5 @@ def azure_power() -> Iterator[PowerHarness]:
             calls=lambda: knock(url, "calls", {"reset": True})["total"],
             used=lambda: set(knock(url, "calls")["by_operation"]),
             allowed=frozenset(rights.SUSPEND),
+            endpoint=url,
         )

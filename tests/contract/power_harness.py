@@ -60,6 +60,8 @@ class PowerHarness:
     """What the adapters called since `calls` was asked last, as the documented role names it."""
     allowed: frozenset[str]
     """What the documented role lists."""
+    endpoint: str = ""
+    """Where its API is."""
     patience: float = 60.0
 
     def only(self, kind: str) -> Batch:

@@ -131,7 +131,7 @@ class Town:
         return not swept.pending and not swept.unreadable and not swept.failed
 
     def converged(self, now: datetime, desk: SleepDesk) -> None:
-        """Sweep as the DAG does until nothing is left to do."""
+        """Sweep as the DAG does until nothing is left to do. One that nobody asks to be swept again would stay as it is here."""
         deadline = time.monotonic() + 120
         while not self.sweep(now, desk):
             assert time.monotonic() < deadline, {one.id: self.seen(one) for one in self.mine}
