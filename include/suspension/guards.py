@@ -53,9 +53,11 @@ def _transaction(resource: Resource, suspension: Suspension, facts: Facts) -> He
     oldest = facts.transactions.get(resource.key)
     limit = rule.older_than.total_seconds()
     if oldest is None:
-        if rule.unchecked:
+        named = resource.name in rule.connections or resource.id in rule.connections
+        if rule.unchecked and not named:
             return None
         what = "no connection says what runs on it: name one in guards.transactions.connections, or set unchecked"
+        what = "it was not asked yet what runs on it" if named else what
         return Held("transactions-unknown", what, None, {})
     if isinstance(oldest, str):
         return Held("transactions-unknown", f"nobody can tell what runs on it: {oldest}", None, {})

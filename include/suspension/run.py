@@ -117,12 +117,27 @@ def _stop(desk: SleepDesk, found: Look, tellings: list[Telling]) -> tuple[int, d
     chosen = [key for key, decision in found.decisions.items() if decision.action is Action.STOP]
     if not chosen:
         return 0, {}
+    ended = [_sleep_over(found, key) for key in chosen if key in found.memories and found.memories[key].phase in _UNENDED]
+    if ended:  # else its hours up would count as slept, in this month and in every later one
+        desk.write(_record(found, "awake", woken=ended))
     for key in chosen:
         found.memories[key] = sleep_begins(found.memories.get(key), found.resources[key], found.decisions[key], found.now)
     begun = [found.memories[key] for key in chosen]
     _seal(desk, found, begun)
     answers = desk.power.stop(found.batch, [found.resources[key] for key in chosen])
     return _answered(desk, found, {key: answers[found.resources[key].id] for key in chosen}, tellings)
+
+
+_UNENDED = (Phase.ASLEEP, Phase.WAKING)
+
+
+def _sleep_over(found: Look, key: str) -> Woken:
+    """The end of a sleep that others ended, or that was not waited for: what is up is stopped again, which is another sleep."""
+    memory, resource = found.memories[key], found.resources[key]
+    started = resource.launched_at if resource.launched_at and resource.launched_at > memory.changed_at else memory.seen_up_at
+    how = "started by others" if memory.phase is Phase.ASLEEP else "put to sleep again before it was as it had been"
+    exact = as_before(memory, resource) and memory.woken_as is None
+    return Woken(key=key, generation=memory.generation, at=started or found.now, exact=exact, how=how)
 
 
 def _seal(desk: SleepDesk, found: Look, begun: Iterable[Memory]) -> None:

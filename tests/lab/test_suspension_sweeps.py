@@ -91,6 +91,8 @@ def test_started_by_hand_is_told_once_kept_and_stopped_after_its_grace(there: St
     assert [one.rule for one in there.told] == ["started-by-hand"]
     there.sweep(NIGHT + timedelta(hours=3))
     assert stopped(there, [mine]) == {"stopped"}
+    (ended,) = [one for record in there.records("awake") for one in record["woken"]]
+    assert (ended["generation"], ended["how"], ended["at"]) == (1, "started by others", "2037-12-07T21:30:00Z")
 
 
 def test_a_deleted_resource_is_noted_and_nothing_fails(there: Staging) -> None:

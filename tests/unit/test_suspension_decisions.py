@@ -98,6 +98,7 @@ def test_what_the_vendor_started_by_itself_is_stopped_at_once() -> None:
 
 # ---- never -----------------------------------------------------------------------------------------------------------
 
+NAMED = {"transactions": {"unchecked": True, "connections": {"build-1": "orders_staging_db"}}}
 NEVER = [
     ({"tags": {"drillyard-suspend": "never"}}, {}, {}, "opt-out"),
     ({}, {"guards": {"opt_out": ["build-*"]}}, {}, "opt-out"),
@@ -118,6 +119,7 @@ NEVER = [
     ({"tags": {"drillyard-deploying": "2026-11-25T23:00:00+00:00"}}, {}, {}, "deploying"),
     ({"family": Family.DATABASE}, {}, {}, "transactions-unknown"),
     ({"family": Family.DATABASE}, {}, {"transactions": {machine().key: "no answer"}}, "transactions-unknown"),
+    ({"family": Family.DATABASE}, {"guards": NAMED}, {}, "transactions-unknown"),  # named: asked, whatever holds for the others
     ({"family": Family.DATABASE}, {}, {"transactions": {machine().key: 301.0}}, "open-transaction"),
     ({"tags": {"Schedule": "nobody-knows"}}, {}, {}, "unreadable-tag"),
     ({"tags": {"maid_offhours": "off=(X,9)"}}, {"custodian": {}}, {}, "unreadable-tag"),
