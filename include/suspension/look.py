@@ -43,6 +43,8 @@ class Look:
     """Keys of what was deleted by others since the last look."""
     surveyed: dict[str, Memory] = field(default_factory=dict)
     """The memories as they were before this look."""
+    states: States = field(default_factory=dict)
+    """What schedules say of this moment, found once for all that share it."""
     unsettled: list[str] = field(default_factory=list)
     """Keys of what was asked for without a clear answer: busy, throttled, or the answer was lost."""
     forgotten: dict[str, str] = field(default_factory=dict)
@@ -59,14 +61,17 @@ def look(desk: SleepDesk, batch: Batch, now: datetime, only: str | None = None) 
     found.surveyed = desk.sleeps.memories(batch)
     _place(desk, found, survey.resources, only)
     _settle(desk, found, {resource.key for resource in survey.resources}, only)
-    facts, states = _facts(desk, now), States()
+    facts = _facts(desk, now)
     for key, resource in found.resources.items():
-        environment = found.environments[key]
-        known = facts[environment.environment]
-        found.decisions[key] = decide(resource, environment, found.memories.get(key), known, readings_wanted=True, states=states)
+        found.decisions[key] = _decided(found, resource, facts[found.environments[key].environment], readings_wanted=True)
     _ask_databases(desk, found, facts)
     _measure(desk, found, facts)
     return found
+
+
+def _decided(found: Look, resource: Resource, facts: Facts, *, readings_wanted: bool) -> Decision:
+    environment, memory = found.environments[resource.key], found.memories.get(resource.key)
+    return decide(resource, environment, memory, facts, readings_wanted=readings_wanted, states=found.states)
 
 
 def _place(desk: SleepDesk, found: Look, resources: Iterable[Resource], only: str | None) -> None:
@@ -135,10 +140,7 @@ def _ask_databases(desk: SleepDesk, found: Look, facts: dict[str, Facts]) -> Non
         oldest = transactions.oldest(resources, suspension.guards.transactions, desk.connections)
         facts[name] = facts[name].model_copy(update={"transactions": oldest})
         for resource in resources:
-            again = decide(
-                resource, found.environments[resource.key], found.memories.get(resource.key), facts[name], readings_wanted=True
-            )
-            found.decisions[resource.key] = again
+            found.decisions[resource.key] = _decided(found, resource, facts[name], readings_wanted=True)
 
 
 def _measure(desk: SleepDesk, found: Look, facts: dict[str, Facts]) -> None:
@@ -155,12 +157,12 @@ def _measure(desk: SleepDesk, found: Look, facts: dict[str, Facts]) -> None:
     for span, metrics in asked.items():
         for names, resources in _together(metrics):
             readings = desk.activity.read(found.batch, resources, names, span)
-            for resource_id, measured in readings.values.items():
-                values.setdefault(resource_id, {}).update(measured)
+            for resource_id, read in readings.values.items():
+                values.setdefault(resource_id, {}).update(read)
+    measured = {name: one.model_copy(update={"values": values}) for name, one in facts.items()}
     for key in waiting:
-        environment = found.environments[key]
-        known = facts[environment.environment].model_copy(update={"values": values})
-        found.decisions[key] = decide(found.resources[key], environment, found.memories.get(key), known)
+        known = measured[found.environments[key].environment]
+        found.decisions[key] = _decided(found, found.resources[key], known, readings_wanted=False)
 
 
 def _together(metrics: dict[Metric, list[Resource]]) -> list[tuple[list[Metric], Sequence[Resource]]]:
