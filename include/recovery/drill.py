@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from include.recovery import leases, measures
 from include.recovery.contracts import Transient
 from include.recovery.journal import Journal
-from include.recovery.model import Check, Outcome, PlanItem, RecoveryPoint, Sandbox, Status
+from include.recovery.model import Access, Check, Outcome, PlanItem, RecoveryPoint, Sandbox, Status
 from include.recovery.naming import sandbox_name
 from include.recovery.targets import NoPoint, choose_point
 from include.values import format_duration, utcnow
@@ -176,7 +177,7 @@ def _spelled(phases: dict[str, float]) -> str:
 
 def validate(desk: Desk, item: PlanItem, docs: Path | None, clock: Callable[[], datetime] = utcnow) -> None:
     """Measure and judge: business questions (they stop the RTO clock), RPO, PostgreSQL's own checks, expectations."""
-    from include.recovery import expectations, validation
+    from include.recovery import validation
 
     journal = Journal(desk.ledger, item, clock)
     datastore = desk.datastore(item.service, item.datastore)
@@ -194,15 +195,41 @@ def validate(desk: Desk, item: PlanItem, docs: Path | None, clock: Callable[[], 
     measures.measure(journal, item, newest)
     heed_stop(desk, journal)
     heed_cap(desk, item, journal)
-    with journal.phase("database"), validation.connect(access, admin=True, timeout_ms=10 * timeout) as connection:
-        journal.add_checks(validation.check_database(connection, rules, digests))
+    _inspect(desk, item, journal, access, digests, docs)
     heed_stop(desk, journal)
     heed_cap(desk, item, journal)
-    if rules.expectations:
-        with journal.phase("expectations"):
-            suite = expectations.read_suite(desk.loaded.base / "services" / rules.expectations)
-            journal.add_checks(expectations.run_suite(access, suite, item.drill_id, docs))
     journal.note("validated", key="validated")
+
+
+def _inspect(
+    desk: Desk, item: PlanItem, journal: Journal, access: Access, digests: dict[str, object] | None, docs: Path | None
+) -> None:
+    """PostgreSQL's own checks, and beside them on a connection of its own the suite of expectations: neither waits for the other.
+
+    PostgreSQL works at the one, this process at the other; so their phases overlap in the record. Only this thread writes
+    to the journal. Raises nothing before both have ended.
+    """
+    from include.recovery import expectations, validation
+
+    rules = desk.datastore(item.service, item.datastore).validation
+    timeout = round(rules.statement_timeout.total_seconds() * 1000)
+
+    def database() -> None:
+        with journal.phase("database"), validation.connect(access, admin=True, timeout_ms=10 * timeout) as connection:
+            journal.add_checks(validation.check_database(connection, rules, digests))
+
+    if not rules.expectations:
+        database()
+        return
+    path = desk.loaded.base / "services" / rules.expectations
+
+    def expected() -> tuple[Check, ...]:
+        return expectations.run_suite(access, expectations.read_suite(path), item.drill_id, docs)
+
+    with journal.phase("expectations"), ThreadPoolExecutor(1, "expectations") as beside:
+        asked = beside.submit(expected)
+        database()
+        journal.add_checks(asked.result())
 
 
 def signed_digests(desk: Desk, item: PlanItem, point: RecoveryPoint | None) -> tuple[dict[str, object] | None, list[Check]]:

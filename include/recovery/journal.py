@@ -58,8 +58,8 @@ class Journal:
         return tuple(phases)
 
     def add_checks(self, checks: Sequence[Check]) -> None:
-        for check in checks:
-            self.note("check", check.model_dump(mode="json"))
+        """Append what a layer found, all of it or nothing: a killed drill makes the whole layer's checks again."""
+        self.ledger.append_all(self.item.drill_id, "check", self.clock(), [check.model_dump(mode="json") for check in checks])
 
     def checks(self) -> tuple[Check, ...]:
         """The newest outcome of every check, in the order in which they first appeared."""

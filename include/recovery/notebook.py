@@ -30,6 +30,11 @@ class Notebook:
         self._entries.append(entry)
         return True
 
+    def append_all(self, drill_id: str, event: str, at: datetime, bodies: Sequence[Mapping[str, Any]]) -> None:
+        """As `Ledger.append_all`."""
+        for body in bodies:
+            self.append(drill_id, event, at, body)
+
     def journal(self, drill_id: str) -> Sequence[Entry]:
         """As `Ledger.journal`."""
         return [one for one in self._entries if one.drill_id == drill_id]

@@ -1,19 +1,17 @@
 """Runs one drill on a double and kills itself (SIGKILL) after the N-th line of its journal: `managed_kill.py TOLD.json N`."""
 
 import json
-import os
-import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 # Beside this file; it puts the contract suite's folder on the path.
 from managed_drills import Site  # isort: skip
+from journal_kill import kill_after  # isort: skip
 from azure_plane import FlexibleShop
 from google_plane import CloudSqlShop
 
 from include.clouds import azure, google
-from include.ledger import Ledger
 from include.recovery.model import PlanItem
 from include.recovery.run import run_drill
 
@@ -23,17 +21,7 @@ def main(file: str, last: int) -> None:
     made, room = {"google": (CloudSqlShop, google), "azure": (FlexibleShop, azure)}[told["cloud"]]
     shop = made(SimpleNamespace(url=told["url"]), SimpleNamespace(port=told["port"]))  # type: ignore[operator]
     here = Site(told["cloud"], shop, room, Path(told["folder"]), told["ledger"])
-    written, append = 0, Ledger.append
-
-    def counting(self: Ledger, *args: object, **kwargs: object) -> bool:
-        nonlocal written
-        answer = append(self, *args, **kwargs)  # type: ignore[arg-type]
-        written += 1
-        if written == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return answer
-
-    Ledger.append = counting  # type: ignore[method-assign, assignment]
+    kill_after(last)
     run_drill(here.desk(), PlanItem.model_validate(told["item"]), None)
 
 

@@ -95,6 +95,11 @@ def test_a_keyed_line_is_written_once_also_by_many_at_once(ledger: Ledger) -> No
     assert done.count(True) == 1
     assert ledger.append("d1", "looked", T0, {}) and ledger.append("d1", "looked", T0, {})
     assert ledger.append("d2", "decided", T0, {"x": 1.5, "é": None}, key="decided")
+    ledger.append_all("d3", "check", T0, [{"n": n} for n in range(20)])
+    ledger.append_all("d3", "check", T0, [])
+    with pytest.raises(TypeError):
+        ledger.append_all("d3", "check", T0, [{"n": 20}, {"n": object()}])
+    assert [line.body["n"] for line in ledger.journal("d3")] == list(range(20))
     assert [entry.event for entry in ledger.journal("d1")] == ["decided", "looked", "looked"]
     assert ledger.journal("d2")[0].body == {"x": 1.5, "é": None}
     assert ledger.journal("d2")[0].at == T0
