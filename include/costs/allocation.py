@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 from include.costs import money
 from include.costs.bill import Fact
@@ -26,7 +28,7 @@ class ServiceFacts(Frozen):
     tenants: tuple[str, ...] = ()
 
 
-class Share(Frozen):
+class Share(NamedTuple):
     """A part of a fact that one service and one tenant carry."""
 
     month: str
@@ -71,14 +73,18 @@ def with_destinations(facts: list[Fact], parties: list[Party], settings: CostSet
         share = Decimal(party.destination_share)
         changed = {"transfer_class": CROSS_CLOUD, "to": party.destination}
         if share == 1:
-            found.append(Fact.model_construct(**{**dict(fact), **changed}))
+            found.append(_with(fact, changed))
             continue
         parts = {name: split(getattr(fact, name), {"a": share, "b": 1 - share}) for name in _AMOUNTS}
         moved = {name: shares.get("a", Decimal(0)) for name, (shares, _) in parts.items()}
         rest = {name: money.EXACT.subtract(getattr(fact, name), moved[name]) for name in _AMOUNTS}
-        found.append(Fact.model_construct(**{**dict(fact), **changed, **moved, "rows": 0}))
-        found.append(Fact.model_construct(**{**dict(fact), **rest}))
+        found.append(_with(fact, {**changed, **moved, "rows": 0}))
+        found.append(_with(fact, rest))
     return found
+
+
+def _with(fact: Fact, changed: Mapping[str, object]) -> Fact:
+    return fact._replace(**changed)  # type: ignore[arg-type]
 
 
 def allocate(
@@ -92,6 +98,7 @@ def allocate(
     """
     shares: list[Share] = []
     keys = {part.name: part.key for part in settings.shared}
+    nothing = ServiceFacts()
     for fact in facts:
         party = parties[fact.party]
         amounts = {name: getattr(fact, name) for name in _AMOUNTS}
@@ -101,7 +108,7 @@ def allocate(
             weights = declared.weights_of(fact.month, key, "service")
             parts = _divide(amounts, weights) if weights else [(UNALLOCATED, amounts)]
         for service, part in parts:
-            known = services.get(service, ServiceFacts())
+            known = services.get(service, nothing)
             for tenant, last in _tenants(party, known, part, fact.month, key, declared):
                 shares.append(_share(fact, party, service, tenant, known, last))
     return shares
@@ -134,7 +141,7 @@ def _tenants(
 
 
 def _share(fact: Fact, party: Party, service: str, tenant: str, known: ServiceFacts, amounts: dict[str, Decimal]) -> Share:
-    return Share.model_construct(
+    return Share(
         month=fact.month,
         provider=fact.provider,
         currency=fact.currency,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.costs import deliveries, money, parties
 from include.costs.classify import NOT_TRANSFER, Key, table
@@ -18,7 +18,6 @@ from include.costs.intake import Intake, Quarantined, Unreadable
 from include.costs.residue import residues
 from include.costs.services import category_of
 from include.costs.settings import CostSettings
-from include.values import Frozen
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -30,7 +29,7 @@ GROUPED = (*KEY, *PARTS, *SUMS, "x_Bad", "x_BilledRaw", "x_Day")
 """Columns that the passes over the rows need; all others stay unread."""
 
 
-class Fact(Frozen):
+class Fact(NamedTuple):
     """One line of a month: everything of one class, route and party, in one currency. Amounts are exact."""
 
     month: str
@@ -51,7 +50,7 @@ class Fact(Frozen):
     gb: Decimal
 
 
-class Daily(Frozen):
+class Daily(NamedTuple):
     """One day of one class and route."""
 
     month: str
@@ -178,22 +177,20 @@ class Bill:
         """All lines, transfer and not, by month, class, route, service and party."""
         on_key = " AND ".join(f"g.{n} IS NOT DISTINCT FROM c.{n}" for n in self._on_key)
         on_party = " AND ".join(f"g.{n} IS NOT DISTINCT FROM p.{n}" for n in self._on_party)
-        found = self.desk.rows(
+        found = self.desk.run(
             f"""SELECT strftime(g.x_Month, '%Y-%m') AS month, coalesce(g.ProviderName, '(not named)') AS provider,
                 g.BillingCurrency AS currency, c.Class AS transfer_class, coalesce(c.Origin, '') AS origin,
                 coalesce(c.Destination, '') AS "to", coalesce(c.Rule, '') AS rule,
-                coalesce(g.ServiceName, '(not named)') AS service_name, CAST(p.Party AS BIGINT) AS party, c.GB AS factor,
+                coalesce(g.ServiceName, '(not named)') AS service_name, CAST(p.Party AS BIGINT) AS party,
                 CAST(sum(g.Rows) AS BIGINT) AS rows, sum(g.BilledCost) AS billed, sum(g.EffectiveCost) AS effective,
-                sum(g.ListCost) AS listed, sum(g.PricingQuantity) AS quantity
+                sum(g.ListCost) AS listed, c.GB AS factor, sum(g.PricingQuantity) AS quantity
                 FROM groups g JOIN classes c ON {on_key} JOIN parties p ON {on_party} GROUP BY ALL ORDER BY ALL"""
-        )
+        ).fetchall()
         zero = Decimal(0)
         facts = []
-        for row in found:
-            factor, quantity = row.pop("factor"), row.pop("quantity")
+        for *names, billed, effective, listed, factor, quantity in found:
             gb = money.EXACT.multiply(quantity, Decimal(factor)) if factor and quantity is not None else zero
-            amounts = {name: row[name] if row[name] is not None else zero for name in ("billed", "effective", "listed")}
-            facts.append(Fact.model_construct(**{**row, **amounts, "gb": gb}))
+            facts.append(Fact(*names, billed or zero, effective or zero, listed or zero, gb))
         return facts
 
     def daily(self) -> list[Daily]:
@@ -218,7 +215,7 @@ class Bill:
         for row in found:
             factor, quantity = row.pop("factor"), row.pop("quantity")
             gb = money.EXACT.multiply(quantity, Decimal(factor)) if factor and quantity is not None else Decimal(0)
-            series.append(Daily.model_construct(**{**row, "gb": gb}))
+            series.append(Daily(**row, gb=gb))
         return series
 
 

@@ -89,7 +89,18 @@ def choose(engine: Engine, found: list[Inspected], settings: CostSettings) -> Ch
             continue
         gone_parts = tuple(without.get(one.file.name, ()))
         f = one.file
-        alike = (f.shape, f.kind, f.columns, f.delimiter, f.gzip, f.day_first, f.decimal_comma, modes[f.name], gone_parts)
+        alike = (
+            f.shape,
+            f.kind,
+            f.columns,
+            f.kinds,
+            f.delimiter,
+            f.gzip,
+            f.day_first,
+            f.decimal_comma,
+            modes[f.name],
+            gone_parts,
+        )
         groups.setdefault(alike, []).append(f)
     accepted = [Accepted(files=tuple(files), mode=str(alike[-2]), without=alike[-1]) for alike, files in groups.items()]
     return Chosen(accepted=tuple(accepted), replaced=tuple(replaced), doubled=tuple(doubled))

@@ -130,6 +130,10 @@ class DuckDBEngine:
         # Not `to_pyarrow`: that imports pandas, for half a second and 60 MB that nothing here needs.
         return self._raw.sql(self.con.compile(table)).to_arrow_table()
 
+    def bind(self, table: ir.Table) -> None:
+        """Resolve an expression against its files without reading their rows. Raises duckdb.Error where that fails."""
+        self._raw.execute(f"EXPLAIN {self.con.compile(table)}")
+
     def lookup(self, name: str, rows: pa.Table) -> ir.Table:
         self._raw.register("given", rows)
         self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM given")

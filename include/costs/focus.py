@@ -108,6 +108,7 @@ def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
         return joined[twin] if twin in joined.columns else ibis.null(KINDS[kind])
 
     whole = {n: given(n, k) for n, k in FOCUS_COLUMNS.items()}
+    whole["ChargeCategory"] = whole["ChargeCategory"].fill_null("Usage")
     usage = whole["ChargeCategory"] == "Usage"
     priced = whole["ChargeCategory"].isin(["Usage", "Purchase"])
     none = ibis.null("string")
@@ -115,7 +116,6 @@ def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
     other = ibis.literal("Other (") + whole["ServiceCategory"] + ")"
     whole["ServiceSubcategory"] = whole["ServiceSubcategory"].fill_null(other)
     whole["ServiceName"] = whole["ServiceName"].fill_null("(not named)")
-    whole["ChargeCategory"] = whole["ChargeCategory"].fill_null("Usage")
     whole["ChargeDescription"] = whole["ChargeDescription"].fill_null(whole["SkuMeter"]).fill_null(whole["ServiceName"])
     whole["ChargePeriodEnd"] = whole["ChargePeriodEnd"].fill_null(whole["ChargePeriodStart"] + ibis.interval(days=1))
     whole["BillingAccountId"] = whole["BillingAccountId"].fill_null("(not named)")

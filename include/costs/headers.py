@@ -33,13 +33,25 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         shape="focus",
         title="FOCUS",
-        needs=(("billedcost",), ("billingcurrency",), ("chargeperiodstart", "billingperiodstart")),
+        needs=(
+            ("billedcost",),
+            ("billingcurrency",),
+            ("chargeperiodstart", "billingperiodstart"),
+            ("billingaccountid",),
+            ("chargedescription", "skumeter", "xusagetype", "xskumetername"),
+        ),
         telling=("billedcost", "effectivecost", "chargecategory", "chargedescription", "pricingquantity"),
     ),
     Signature(
         shape="cur",
         title="AWS Cost and Usage Report",
-        needs=(("lineitemunblendedcost",), ("lineitemcurrencycode",), ("lineitemusagestartdate", "billbillingperiodstartdate")),
+        needs=(
+            ("lineitemunblendedcost",),
+            ("lineitemcurrencycode",),
+            ("lineitemusagestartdate", "billbillingperiodstartdate"),
+            ("billpayeraccountid", "lineitemusageaccountid"),
+            ("lineitemusagetype",),
+        ),
         telling=("lineitemunblendedcost", "lineitemusagetype", "lineitemlineitemtype", "lineitemproductcode"),
     ),
     Signature(
@@ -50,16 +62,26 @@ SIGNATURES: tuple[Signature, ...] = (
             ("billingcurrency", "billingcurrencycode", "currency", "currencycode"),
             ("date", "usagedate", "usagedatetime"),
             ("metercategory", "metername"),
+            ("billingaccountid", "accountid", "subscriptionid", "subscriptionguid"),
         ),
         telling=("metercategory", "metername", "meterid", "costinbillingcurrency", "unitofmeasure"),
     ),
     Signature(
         shape="google",
         title="Google Cloud billing export",
-        needs=(("cost",), ("currency",), ("skudescription",), ("usagestarttime", "invoicemonth")),
+        needs=(("cost",), ("currency",), ("skudescription",), ("usagestarttime", "invoicemonth"), ("billingaccountid",)),
         telling=("skudescription", "servicedescription", "usagestarttime", "invoicemonth"),
     ),
 )
+
+
+def wanted(column: str) -> str:
+    """What a needed column must hold, by its canonical name: ``number``, ``currency``, ``date`` or ``text``."""
+    if "cost" in column:
+        return "number"
+    if "currency" in column:
+        return "currency"
+    return "date" if re.search(r"date|period|start|month", column) else "text"
 
 
 class NotBilling(ValueError):
@@ -81,3 +103,8 @@ def recognise(columns: list[str]) -> Signature:
         raise NotBilling(f"not a billing export: none of the known ones has the columns {shown}")
     missing = [" or ".join(one_of) for one_of in near.needs if not have & set(one_of)]
     raise NotBilling(f"looks like {near.title}, but has no column {', '.join(missing)}")
+
+
+def signature_of(shape: str) -> Signature:
+    """The signature of a recognised shape."""
+    return next(signature for signature in SIGNATURES if signature.shape == shape)

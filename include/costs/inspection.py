@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from include.costs import intake
 from include.costs.engines import Delivered
-from include.costs.headers import COST_DETAILS, canonical
+from include.costs.headers import COST_DETAILS, canonical, signature_of, wanted
 from include.costs.intake import BillingFile, Quarantined, Unreadable
 from include.costs.rows import focus_rows
-from include.costs.source import Source
+from include.costs.source import Source, WrongKind, is_plain, may_be_instant, may_be_number
 from include.values import Frozen
 
 if TYPE_CHECKING:
@@ -72,24 +72,46 @@ def open_file(engine: Engine, files: tuple[BillingFile, ...]) -> Source:
 def inspect(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> Inspected:
     """Read a file once (with DuckDB). Raises Unreadable, naming the line, when its structure is damaged."""
     import duckdb
+    from ibis.common.annotations import ValidationError
+    from ibis.common.exceptions import IbisError
 
     try:
         if file.kind == "csv":
             file = file.model_copy(update={"landed": _land(engine, file, settings)})
         source = open_file(engine, (file,))
+        _check_kinds(source, file)
+        if file.kind != "csv":
+            # Every column that a later step asks for: what cannot be read as it is shows here and not in the middle.
+            engine.bind(focus_rows(source, file.shape, settings))
         rows = focus_rows(source, file.shape, settings, only=_NEEDED)
         found, bad = _slices(engine, rows)
         amortised = file.shape == COST_DETAILS and _amortised(engine, source, file)
-    except (duckdb.Error, OSError, EOFError) as fault:
+    except WrongKind as fault:
+        raise Unreadable(str(fault), line=1 if file.kind == "csv" else None) from fault
+    except (duckdb.Error, OSError, EOFError, ValueError, IbisError, ValidationError) as fault:
         raise _named(file, fault) from fault
     ordered = sorted(found, key=lambda s: (s["month"], s["account"], s["currency"]))
     return Inspected(file=file, slices=tuple(Slice.model_validate(s) for s in ordered), bad=bad, amortised=amortised)
 
 
+_HOLDS = {"number": may_be_number, "date": may_be_instant, "text": is_plain, "currency": lambda v: v.type().is_string()}
+
+
+def _check_kinds(source: Source, file: BillingFile) -> None:
+    """Raises WrongKind where no column of a needed set can hold what it must."""
+    for one_of in signature_of(file.shape).needs:
+        given = {name: value for name in one_of if (value := source.column(name)) is not None}
+        if not any(_HOLDS[wanted(name)](value) for name, value in given.items()):
+            said = ", ".join(f"{name} holds {value.type()}" for name, value in given.items())
+            raise WrongKind(f"wrong kind of column: {said}, where a {wanted(one_of[0])} is expected")
+
+
 def _slices(engine: DuckDBEngine, rows: ir.Table) -> tuple[list[dict[str, Any]], int]:
     """One pass: the slices of the usable rows, and how many rows cannot be used."""
-    account = rows["BillingAccountId"].fill_null("") if "BillingAccountId" in rows.columns else ""
-    provider = rows["ProviderName"] if "ProviderName" in rows.columns else "(not named)"
+    import ibis
+
+    account = rows["BillingAccountId"].fill_null("") if "BillingAccountId" in rows.columns else ibis.literal("")
+    provider = rows["ProviderName"] if "ProviderName" in rows.columns else ibis.literal("(not named)")
     found = engine.fetch(
         rows.group_by(
             bad=rows["x_Bad"].notnull(),
@@ -184,8 +206,9 @@ def why_bad(row: dict[str, str], shape: str, *, comma: bool = False) -> str | No
                 return f"the cost {cost!r} is out of range"
         except InvalidOperation:
             return f"the cost {cost!r} is not a number"
-    if not any(row.get(name, "") not in ("", "NULL", "null") for name in _CURRENCY):
-        return "no currency"
+    currency = next((row[name] for name in _CURRENCY if row.get(name, "") not in ("", "NULL", "null")), "")
+    if len(currency) != 3:
+        return f"{currency!r} is no currency code" if currency else "no currency"
     if not any(_dated(value) for name, value in row.items() if "date" in name or "period" in name or name.endswith("time")):
         return "no readable date"
     return _unread_period(row, shape)

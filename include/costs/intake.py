@@ -51,6 +51,8 @@ class BillingFile(Frozen):
     """Path below the billing directory: how people know it."""
     kind: str
     columns: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
+    """Parquet only: the type of each column. Files are read together only where these are the same."""
     shape: str
     title: str
     delimiter: str = ","
@@ -108,18 +110,20 @@ class Unreadable(ValueError):
 
 def look_at(path: Path, name: str) -> BillingFile:
     """Recognise one file by its first bytes and its columns. Raises Unreadable."""
-    with path.open("rb") as file:
-        head = file.read(4)
-    if not head:
-        raise Unreadable("the file is empty", rows=0)
-    stat = path.stat()
+    zipped = parquet = False
     try:
-        if head == _PARQUET:
-            columns = _parquet_columns(path)
+        with path.open("rb") as file:
+            head = file.read(4)
+        if not head:
+            raise Unreadable("the file is empty", rows=0)
+        stat = path.stat()
+        parquet = head == _PARQUET
+        if parquet:
+            columns, kinds = _parquet_columns(path)
             signature = recognise(columns)
             return BillingFile(
-                path=str(path), name=name, kind="parquet", columns=tuple(columns), shape=signature.shape, title=signature.title,
-                modified=stat.st_mtime, size=stat.st_size,
+                path=str(path), name=name, kind="parquet", columns=tuple(columns), kinds=kinds, shape=signature.shape,
+                title=signature.title, modified=stat.st_mtime, size=stat.st_size,
             )  # fmt: skip
         zipped = head[:2] == _GZIP
         columns, delimiter, first = _csv_header(path, zipped=zipped)
@@ -132,14 +136,19 @@ def look_at(path: Path, name: str) -> BillingFile:
             modified=stat.st_mtime, size=stat.st_size,
         )  # fmt: skip
     except NotBilling as fault:
-        raise Unreadable(str(fault), line=1) from fault
+        raise Unreadable(str(fault), line=None if parquet else 1) from fault
     except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
         raise Unreadable(f"the gzip data is damaged or cut off ({fault})", line=_lines_until_damage(path)) from fault
+    except csv.Error as fault:
+        raise Unreadable(f"broken CSV within the first 200 rows: {fault}") from fault
+    except OSError as fault:
+        raise Unreadable(f"cannot be opened: {fault.strerror or fault}") from fault
     except UnicodeDecodeError as fault:
         raise Unreadable(f"not UTF-8 text: {fault.reason} at byte {fault.start}", line=1) from fault
 
 
-def _parquet_columns(path: Path) -> list[str]:
+def _parquet_columns(path: Path) -> tuple[list[str], tuple[str, ...]]:
+    """Names (with the fields of structs) and types of the columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -147,7 +156,7 @@ def _parquet_columns(path: Path) -> list[str]:
         schema = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as fault:
         raise Unreadable(f"the Parquet file is damaged or cut off ({str(fault).splitlines()[0]})") from fault
-    return _flat(schema)
+    return _flat(schema), tuple(str(field.type) for field in schema)
 
 
 def _flat(fields: object, prefix: str = "") -> list[str]:

@@ -63,7 +63,7 @@ def from_double(value: ir.FloatingValue, *, fast: bool) -> ir.Value:
 def plus(left: ir.Value, right: ir.Value) -> ir.Value:
     """The exact sum of two amounts. One digit is taken off both first: Spark shortens the scale of a 39-digit sum."""
     room = f"decimal(37,{SCALE})"
-    return (left.cast(room) + right.cast(room)).cast(MONEY)
+    return (left.try_cast(room) + right.try_cast(room)).cast(MONEY)
 
 
 def times(price: ir.Value, quantity: ir.Value) -> ir.Value:

@@ -27,7 +27,7 @@ def residues(engine: Engine, rows: ir.Table) -> dict[tuple[str, str, str], Decim
     # The sieve first, in a CASE: the patterns must not run on every row of a large bill.
     beyond = ibis.cases((long_amounts(rows) == 1, money.decimals_of(text) > money.SCALE), else_=ibis.literal(False))
     long = rows.filter(rows["x_Bad"].isnull() & beyond)
-    provider = long["ProviderName"] if "ProviderName" in rows.columns else "(not named)"
+    provider = long["ProviderName"] if "ProviderName" in rows.columns else ibis.literal("(not named)")
     found = long.group_by(
         provider=provider, currency=long["BillingCurrency"], month=long["x_Month"], text=long["x_BilledRaw"].cast("string")
     ).agg(rows=long.count(), value=money.from_text(long["x_BilledRaw"].cast("string")).max())

@@ -67,8 +67,15 @@ def _bad(found: dict[str, ir.Value]) -> ir.Value:
         wrong = raw.notnull() & (raw != "") & money.from_text(raw).isnull()
         faults.append((wrong, "the cost is not a number, or has more than 14 digits before the point"))
     elif kind.is_floating():
-        faults.append((raw.isnan() | raw.isinf(), "the cost is not a number"))
-    faults.append((found["BillingCurrency"].isnull(), "no currency"))
+        # One comparison for all: NaN is larger than any number, in DuckDB as in Spark.
+        faults.append((raw.abs() >= 1e14, "the cost is not a number, or has more than 14 digits before the point"))
+    else:
+        over = raw.notnull() & raw.try_cast(money.MONEY).isnull()
+        faults.append((over, "the cost has more than 14 digits before the point"))
+    if "x_Unread" in found:
+        faults.append((found.pop("x_Unread"), "what is added to the cost cannot be read"))
+    currency = found["BillingCurrency"]
+    faults.append((currency.isnull() | (currency.length() != 3), "no currency"))
     faults.append((found["BillingPeriodStart"].isnull(), "no readable billing period"))
     faults.append((found["ChargePeriodStart"].isnull(), "no readable charge period"))
     return ibis.cases(*faults, else_=ibis.null("string"))

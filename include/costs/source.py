@@ -18,6 +18,10 @@ _TAG_BAGS = ("tags", "resourcetags", "labels", "xtags")
 """Columns that hold all tags of a row at once: JSON text, a map, or a list of key and value."""
 
 
+class WrongKind(ValueError):
+    """A column that money or time depends on holds something else: the file cannot be used."""
+
+
 def flatten(schema: Any) -> list[str]:
     """Column names with the fields of structs behind a dot: ``sku.description``. Their order is the table's."""
     names = []
@@ -110,7 +114,7 @@ class Source:
         """The first of these columns that is not empty, as text; NULL when none is."""
         import ibis
 
-        values = [v.cast("string").nullif("") for v in self._first(names) if not v.type().is_nested()]
+        values = [v.cast("string").nullif("") for v in self._first(names) if is_plain(v)]
         return first(*values, ibis.null("string"))
 
     def entry(self, bag: str, key: str) -> ir.StringValue:
@@ -120,7 +124,7 @@ class Source:
         value = self.column(bag)
         if value is None:
             return ibis.null("string")
-        if value.type().is_map():
+        if _is_text_map(value.type()):
             return value.get(key).nullif("")
         if value.type().is_string():
             return json_entry(value, key)
@@ -130,7 +134,7 @@ class Source:
         """The first of these columns that is a number; NULL when none is."""
         import ibis
 
-        values = [self._decimal(v, kind) for v in self._first(names)]
+        values = [self._decimal(v, kind) for v in self._first(names) if may_be_number(v)]
         return first(*values, ibis.null(kind))
 
     def _decimal(self, value: ir.Value, kind: str) -> ir.Value:
@@ -141,7 +145,7 @@ class Source:
             return money.from_double(value, fast=self.fast) if kind == money.MONEY else value.try_cast(kind)
         if found.is_decimal() and (found.scale or 0) > money.SCALE:
             return value.cast("string").try_cast(kind)
-        return value.cast(kind)
+        return value.try_cast(kind)
 
     def quantity(self, *names: str) -> ir.DecimalValue:
         """The first of these columns as a quantity (twelve decimals)."""
@@ -155,7 +159,7 @@ class Source:
         """
         import ibis
 
-        values = [self._instant(v) for v in self._first(names)]
+        values = [self._instant(v) for v in self._first(names) if may_be_instant(v)]
         return first(*values, ibis.null("timestamp"))
 
     def _instant(self, value: ir.Value) -> ir.Value:
@@ -163,7 +167,10 @@ class Source:
         if found.is_unknown():
             # Nanoseconds with a zone, which Ibis does not know and DuckDB casts by way of microseconds only.
             return value.cast("timestamp('UTC', 6)").cast("timestamp")
-        if not found.is_string():
+        if found.is_integer():
+            # 20261003 as a number, as pandas and Athena read it from text.
+            value = value.cast("string")
+        elif not found.is_string():
             return value.cast("timestamp")
         import ibis
 
@@ -203,9 +210,12 @@ class Source:
         hits = []
         for column, original in self.names.items():
             match = _TAG_COLUMN.match(original)
-            if match and canonical(match.group(1)) == wanted and column in self.table.columns:
+            if match and canonical(match.group(1)) == wanted and self._has_plain(column):
                 hits.append(self.table[column])
         return hits
+
+    def _has_plain(self, column: str) -> bool:
+        return column in self.table.columns and is_plain(self.table[column])
 
     def tags_json(self) -> ir.StringValue:
         """All tags of a row as a JSON object, as FOCUS wants them; NULL when there are none."""
@@ -215,12 +225,42 @@ class Source:
             value = self.column(bag)
             if value is not None:
                 return bag_json(value)
-        own = [(m.group(1), c) for c, o in self.names.items() if (m := _TAG_COLUMN.match(o)) and c in self.table.columns]
+        own = [(m.group(1), c) for c, o in self.names.items() if (m := _TAG_COLUMN.match(o)) and self._has_plain(c)]
         if not own:
             return ibis.null("string")
         # Plain concatenation: building and filtering a list for each row is ten times slower.
         joined = reduce(lambda left, right: left + right, [_named_tag(key, self.table[c]) for key, c in own])
         return ibis.cases((joined == "", ibis.null("string")), else_="{" + joined.substr(2, joined.length()) + "}")
+
+
+def is_plain(value: ir.Value) -> bool:
+    """One value that has a text: no list, no struct, no bytes."""
+    kind = value.type()
+    return not (kind.is_nested() or kind.is_binary())
+
+
+def may_be_number(value: ir.Value) -> bool:
+    """Numbers, and texts that may be some. Whether each of them is shows in its row."""
+    kind = value.type()
+    return bool(kind.is_numeric() or kind.is_string()) and not kind.is_boolean()
+
+
+def may_be_instant(value: ir.Value) -> bool:
+    """Instants, dates, texts, and numbers such as 20261003."""
+    kind = value.type()
+    return bool(kind.is_timestamp() or kind.is_date() or kind.is_string() or kind.is_integer() or kind.is_unknown())
+
+
+def _is_text_map(kind: Any) -> bool:
+    return bool(kind.is_map() and kind.key_type.is_string() and kind.value_type.is_string())
+
+
+def _is_pairs(kind: Any) -> bool:
+    """A list of key and value, both text."""
+    if not (kind.is_array() and kind.value_type.is_struct()):
+        return False
+    fields = kind.value_type
+    return {"key", "value"} <= set(fields.names) and fields["key"].is_string() and fields["value"].is_string()
 
 
 def _named_tag(key: str, value: ir.Value) -> ir.StringValue:
@@ -249,10 +289,10 @@ def _from_bag(value: ir.Value, key: str) -> ir.Value:
     kind = value.type()
     if kind.is_string():
         return json_entry(value, key)
-    if kind.is_map():
+    if _is_text_map(kind):
         spellings = (key, f"user_{key}", f"user:{key}")
         return ibis.coalesce(*[value.get(spelling).nullif("") for spelling in spellings])
-    if kind.is_array() and kind.value_type.is_struct() and {"key", "value"} <= set(kind.value_type.names):
+    if _is_pairs(kind):
         # The smallest of the values, because [0] of an empty list is an error in Spark.
         return value.filter(lambda pair: pair["key"] == key).map(lambda pair: pair["value"]).mins().nullif("")
     return ibis.null("string")
@@ -266,9 +306,9 @@ def bag_json(value: ir.Value) -> ir.StringValue:
     if kind.is_string():
         bare = ~value.startswith("{") & ~value.startswith("[")
         return ibis.cases((value.isnull(), ibis.null("string")), (bare, ibis.literal("{") + value + "}"), else_=value)
-    if kind.is_map():
+    if _is_text_map(kind):
         pairs = value.keys().zip(value.values()).map(lambda p: _pair(p["f1"], p["f2"]))
-    elif kind.is_array() and kind.value_type.is_struct() and {"key", "value"} <= set(kind.value_type.names):
+    elif _is_pairs(kind):
         pairs = value.map(lambda p: _pair(p["key"], p["value"]))
     else:
         return ibis.null("string")

@@ -51,7 +51,7 @@ def test_a_note_goes_through_the_evidence_and_the_later_one_settles_the_forecast
 def share(**more: Any) -> Share:
     base = dict.fromkeys(Share.model_fields, "") | dict.fromkeys(("billed", "effective", "listed", "gb"), Decimal(0))
     given = {"month": "2026-10", "currency": "EUR", "environment": "prod", "owner": "o"}
-    return Share.model_construct(**(base | given | more))
+    return Share(**(base | given | more))
 
 
 def test_drills_are_forecast_by_their_records_and_settled_by_the_tag() -> None:

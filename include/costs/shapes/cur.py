@@ -72,7 +72,7 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
     import ibis
 
     del mode
-    kind = source.text("lineitemlineitemtype")
+    kind = source.text("lineitemlineitemtype") if source.has("lineitemlineitemtype") else ibis.literal("Usage")
     small = kind.lower()
     billed = source.amount("lineitemunblendedcost")
     zero = ibis.literal(0).cast(billed.type())

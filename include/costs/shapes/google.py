@@ -6,10 +6,10 @@ total cost including credits, any credits.amount should be added to cost"; Googl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.costs import money
-from include.costs.source import first
+from include.costs.source import WrongKind, first, may_be_number
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -31,16 +31,40 @@ def credits(source: Source) -> ir.Value | None:
 
     value = source.column("credits")
     if value is not None and value.type().is_array():
+        _check_credits(value.type())
         amounts = value.map(lambda credit: _exact(credit["amount"]))
         return ibis.cases((value.length() > 0, amounts.sums().cast(money.MONEY)), else_=ibis.null(money.MONEY))
     if value is not None and value.type().is_string():
         return first(value.try_cast(money.MONEY), _json_amounts(value))
     flat = next((name for name in ("creditsamount", "credittotal", "credits") if source.has(name)), None)
-    return source.amount(flat) if flat else None
+    given = source.column(flat) if flat else None
+    if flat is None or given is None:
+        return None
+    if not may_be_number(given):
+        raise WrongKind(f"the column {flat} holds {given.type()}, where amounts are expected: the total would miss them")
+    return source.amount(flat)
+
+
+def _check_credits(kind: Any) -> None:
+    """Raises WrongKind for a list in which no amount can be found."""
+    amount = kind.value_type["amount"] if kind.value_type.is_struct() and "amount" in kind.value_type.names else None
+    if amount is None or amount.is_boolean() or not (amount.is_numeric() or amount.is_string()):
+        raise WrongKind(f"the column credits holds {kind}, where amounts are expected: the total would miss them")
+
+
+def _unread(source: Source) -> ir.Value | None:
+    """True where credits are written that nobody can read: counted without them the row would be too dear."""
+    import ibis
+
+    value = source.column("credits")
+    given = credits(source)
+    if value is None or given is None or not value.type().is_string():
+        return None
+    return (value.notnull() & given.isnull() & ~value.isin(["", "[]", "{}"])).fill_null(ibis.literal(False))
 
 
 def _exact(amount: ir.Value) -> ir.Value:
-    return amount.cast("string").try_cast(money.MONEY) if amount.type().is_floating() else amount.cast(money.MONEY)
+    return amount.cast("string").try_cast(money.MONEY) if amount.type().is_floating() else amount.try_cast(money.MONEY)
 
 
 def _json_amounts(text: ir.StringValue) -> ir.Value:
@@ -57,6 +81,7 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
 
     del mode
     cost = source.amount("cost")
+    unread = {} if (credit := _unread(source)) is None else {"x_Unread": credit}
     zero = ibis.literal(0).cast(money.MONEY)
     given = credits(source)
     billed = cost.fill_null(zero) if given is None else money.plus(cost.fill_null(zero), given.fill_null(zero))
@@ -67,7 +92,7 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
     correction = source.text("adjustmentinfoid", "adjustmentinfotype").notnull()
     region = source.text("locationregion", "locationlocation", "region")
     project = source.text("projectid", "projectnumber")
-    return {
+    return unread | {
         "AvailabilityZone": source.text("locationzone"),
         "BilledCost": billed,
         "BillingAccountId": source.text("billingaccountid"),
