@@ -188,9 +188,10 @@ class Bill:
         ).fetchall()
         zero = Decimal(0)
         facts = []
-        for *names, billed, effective, listed, factor, quantity in found:
+        for row in found:
+            *_, billed, effective, listed, factor, quantity = row
             gb = money.EXACT.multiply(quantity, Decimal(factor)) if factor and quantity is not None else zero
-            facts.append(Fact(*names, billed or zero, effective or zero, listed or zero, gb))
+            facts.append(Fact._make((*row[:-5], billed or zero, effective or zero, listed or zero, gb)))
         return facts
 
     def daily(self) -> list[Daily]:

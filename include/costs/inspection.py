@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,16 @@ def inspect(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> 
     return Inspected(file=file, slices=tuple(Slice.model_validate(s) for s in ordered), bad=bad, amortised=amortised)
 
 
-_HOLDS = {"number": may_be_number, "date": may_be_instant, "text": is_plain, "currency": lambda v: v.type().is_string()}
+def _may_be_currency(value: ir.Value) -> bool:
+    return bool(value.type().is_string())
+
+
+_HOLDS: dict[str, Callable[[ir.Value], bool]] = {
+    "number": may_be_number,
+    "date": may_be_instant,
+    "text": is_plain,
+    "currency": _may_be_currency,
+}
 
 
 def _check_kinds(source: Source, file: BillingFile) -> None:

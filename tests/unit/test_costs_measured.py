@@ -49,7 +49,7 @@ def test_a_note_goes_through_the_evidence_and_the_later_one_settles_the_forecast
 
 
 def share(**more: Any) -> Share:
-    base = dict.fromkeys(Share.model_fields, "") | dict.fromkeys(("billed", "effective", "listed", "gb"), Decimal(0))
+    base = dict.fromkeys(Share._fields, "") | dict.fromkeys(("billed", "effective", "listed", "gb"), Decimal(0))
     given = {"month": "2026-10", "currency": "EUR", "environment": "prod", "owner": "o"}
     return Share(**(base | given | more))
 

@@ -25,15 +25,19 @@ from include.costs.workbook import safe_text
 NOW = datetime(2026, 11, 6, 5, tzinfo=UTC)
 
 
+_CUR = ("line_item_usage_account_id", "lineItem/UsageType")
+_ACCOUNT = ("BillingAccountId",)
+
+
 @pytest.mark.parametrize(
     ("columns", "shape"),
     [
-        (["lineItem/UnblendedCost", "lineItem/CurrencyCode", "lineItem/UsageStartDate"], "cur"),
-        (["LINE_ITEM_UNBLENDED_COST", "line_item_currency_code", "bill_billing_period_start_date"], "cur"),
-        (["BilledCost", "BillingCurrency", "ChargePeriodStart", "x_SkuMeterName", "meterCategory", "cost"], "focus"),
-        (["costInBillingCurrency", "billingCurrency", "date", "meterCategory"], "azure"),
-        (["Cost", "Currency", "UsageDate", "MeterName"], "azure"),
-        (["cost", "currency", "sku", "sku.description", "usage_start_time"], "google"),
+        ([*_CUR, "lineItem/UnblendedCost", "lineItem/CurrencyCode", "lineItem/UsageStartDate"], "cur"),
+        ([*_CUR, "LINE_ITEM_UNBLENDED_COST", "line_item_currency_code", "bill_billing_period_start_date"], "cur"),
+        (["BilledCost", "BillingCurrency", "ChargePeriodStart", "x_SkuMeterName", "meterCategory", "cost", *_ACCOUNT], "focus"),
+        (["costInBillingCurrency", "billingCurrency", "date", "meterCategory", *_ACCOUNT], "azure"),
+        (["Cost", "Currency", "UsageDate", "MeterName", "SubscriptionGuid"], "azure"),
+        (["cost", "currency", "sku", "sku.description", "usage_start_time", "billing_account_id"], "google"),
     ],
 )
 def test_an_export_is_known_by_its_columns(columns: list[str], shape: str) -> None:
