@@ -65,6 +65,11 @@ class Case(NamedTuple):
     def up(self) -> bool:
         return self.resource.power is Power.ON
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a stop or a start of it was begun and not seen to its end: what runs is awake only once it is as it was."""
+        return self.memory is not None and self.memory.phase in (Phase.SUSPENDING, Phase.WAKING)
+
 
 def decide(
     resource: Resource,
@@ -103,8 +108,8 @@ def _scheduled(case: Case, state: State) -> Decision | None:
         return _down(case, state)
     if not case.up:
         return _up(case, state)
-    if state.up and case.memory is not None and case.memory.phase is Phase.SUSPENDING:
-        return case.says(Action.START, "interrupted", "its stop was asked for, and now its hours are on: put back as it was")
+    if state.up and case.unfinished:
+        return case.says(Action.START, "interrupted", "its stop or start was cut off, and its hours are on: put back as it was")
     return None
 
 
@@ -162,8 +167,7 @@ def _wished(case: Case) -> Decision | None:
     if wish.action is WishAction.SLEEP:
         return _stop(case, "wish-sleep", f"asked for by {who}", wish.until) if case.up else _asleep(case, wish.until)
     if case.up:
-        interrupted = case.memory is not None and case.memory.phase is Phase.SUSPENDING
-        action = Action.START if interrupted else Action.KEEP
+        action = Action.START if case.unfinished else Action.KEEP
         return case.says(action, str(wish.action), f"kept up by {who}", wish.until)
     if wish.action is WishAction.WAKE:
         return case.says(Action.START, "wake", f"woken by {who}", wish.until)

@@ -349,3 +349,12 @@ def test_a_name_that_is_no_sleeping_environment_is_answered_with_what_is(name: s
     assert sleeping(known, "staging") is known["staging"]
     with pytest.raises(LookupError, match=said):
         sleeping(known, name)
+
+
+@pytest.mark.parametrize("phase", [Phase.SUSPENDING, Phase.WAKING])
+def test_what_is_up_and_not_yet_as_it_was_is_put_back(phase: Phase) -> None:
+    """A group is scaled up, and the call that lets its other processes go on was throttled: the wake is not over."""
+    half = Memory(key=machine().key, environment="staging", generation=1, phase=phase, changed_at=NOON)
+    assert said(now=NOON, memory=half) == ("start", "interrupted")
+    asked = (wish(WishAction.WAKE, NIGHT),)
+    assert said(now=NIGHT, memory=half, wishes=asked) == ("start", "wake")
