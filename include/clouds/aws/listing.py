@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from include.clouds.aws.clients import AwsClients
+from include.clouds.aws.tags import LEASE, tag
 from include.clouds.aws.words import NotSignedIn, Refused, translated
 
 Raw = Mapping[str, Any]
@@ -126,3 +127,23 @@ def by_instance(found: Sequence[Raw]) -> dict[str, list[Raw]]:
     for raw in found:
         grouped[raw["DBInstanceIdentifier"]].append(raw)
     return dict(grouped)
+
+
+def stranger(raw: Raw, known: Mapping[str, Any] | set[str]) -> bool:
+    """Whether an instance is somebody's database: neither a sandbox of ours nor a replica of a known one."""
+    source = str(raw.get("ReadReplicaSourceDBInstanceIdentifier") or "").rpartition(":")[2]
+    return tag(raw, LEASE) is None and source not in known
+
+
+def draft(conn_id: str, region: str, raw: Raw) -> dict[str, Any]:
+    """A catalog entry to fill in: `business_time` is left empty, for only the owner knows it."""
+    return {
+        "name": raw["DBInstanceIdentifier"][:40],
+        "cloud": "aws",
+        "region": region,
+        "connection": conn_id,
+        "instance": raw["DBInstanceIdentifier"],
+        "database": raw.get("DBName") or "postgres",
+        "encrypted": bool(raw["StorageEncrypted"]),
+        "business_time": "",
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from include.catalog import model
@@ -20,8 +19,6 @@ from include.recovery.naming import sandbox_name, sandbox_password
 from include.values import utcnow
 
 Raw = Mapping[str, Any]
-VENDOR_ROLES = ("rdsadmin", "rdsrepladmin", "rdstopmgr", "rdswriteforwarduser", "rds_superuser", "rds_replication", "rds_iam")
-VENDOR_DATABASES = ("rdsadmin",)
 
 
 class RdsRestore:
@@ -76,7 +73,7 @@ class RdsRestore:
             return checks
         access = self._admit(mine, region, raw, secret)
         checks.append(Check(name="passwords-rotated", layer="harmless", outcome=Outcome.PASSED, measured=access.admin))
-        checks += secured(access, [*VENDOR_ROLES, access.admin], VENDOR_DATABASES)
+        checks += secured(access, [*shown.VENDOR_ROLES, access.admin], shown.VENDOR_DATABASES)
         if all(one.outcome in (Outcome.PASSED, Outcome.UNSUPPORTED) for one in checks):
             self._mark(region, raw, SECURED)
         return checks
@@ -117,14 +114,12 @@ class RdsRestore:
         found = []
         for region in self._settings.networks:
             for raw in self._pages(region, "describe_db_instances", "DBInstances"):
-                if tag(raw, LEASE) is not None and not self._going(raw):
+                if tag(raw, LEASE) is not None and not shown.going(raw, self._settings.deleted_within, utcnow()):
                     found.append(shown.owned(raw, region, "instance"))
             for raw in self._pages(region, "describe_db_instance_automated_backups", "DBInstanceAutomatedBackups"):
                 if tag(raw, LEASE) is not None and raw["Status"] == "retained":
                     found.append(shown.owned(raw, region, "automated-backup"))
         return found
-
-    # ---- how ---------------------------------------------------------------------------------------------------------
 
     def _shown(self, raw: Raw) -> Sandbox:
         return shown.sandbox(raw, self._settings.ready_within, utcnow())
@@ -203,10 +198,3 @@ class RdsRestore:
         with translated(f"mark of {raw['DBInstanceIdentifier']}"):
             marked = [{"Key": key, "Value": utcnow().isoformat()}]
             self._rds(region).add_tags_to_resource(ResourceName=raw["DBInstanceArn"], Tags=marked)
-
-    def _going(self, raw: Raw) -> bool:
-        """Whether RDS is deleting it, and not for too long."""
-        asked = tag(raw, ENDED)
-        return (
-            shown.ending(raw) and asked is not None and utcnow() - datetime.fromisoformat(asked) < self._settings.deleted_within
-        )

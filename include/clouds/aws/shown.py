@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from include.clouds.aws.settings import Datastore
-from include.clouds.aws.tags import LEASE, OPENED, SECURED, tag
+from include.clouds.aws.tags import ENDED, LEASE, OPENED, SECURED, tag
 from include.clouds.aws.words import INSTANCE, status
 from include.clouds.managed import judged
 from include.recovery.harmless import READER
@@ -16,6 +16,8 @@ from include.recovery.naming import sandbox_password
 from include.values import format_duration
 
 Raw = Mapping[str, Any]
+VENDOR_ROLES = ("rdsadmin", "rdsrepladmin", "rdstopmgr", "rdswriteforwarduser", "rds_superuser", "rds_replication", "rds_iam")
+VENDOR_DATABASES = ("rdsadmin",)
 MASTER = "master"
 """What the master user's password is derived for, whatever production calls it."""
 
@@ -23,6 +25,12 @@ MASTER = "master"
 def ending(raw: Raw) -> bool:
     """Whether its end was asked for."""
     return str(raw["DBInstanceStatus"]) in ("deleting", "delete-precheck")
+
+
+def going(raw: Raw, within: timedelta, now: datetime) -> bool:
+    """Whether RDS is deleting it, and not for too long."""
+    asked = tag(raw, ENDED)
+    return ending(raw) and asked is not None and now - datetime.fromisoformat(asked) < within
 
 
 def sandbox(raw: Raw, ready_within: timedelta, now: datetime) -> Sandbox:

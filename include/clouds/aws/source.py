@@ -11,10 +11,9 @@ from typing import Any
 from include.catalog import model
 from include.clouds.aws import points
 from include.clouds.aws.clients import AwsClients
-from include.clouds.aws.listing import Listings, Raw
+from include.clouds.aws.listing import Listings, Raw, draft, stranger
 from include.clouds.aws.look import inspect
 from include.clouds.aws.settings import BackupCopy, Datastore, Sandboxes
-from include.clouds.aws.tags import LEASE, tag
 from include.clouds.aws.words import Refused
 from include.clouds.managed import digests_at
 from include.recovery.contracts import Transient
@@ -175,12 +174,6 @@ def homes(datastores: Any) -> list[tuple[str, str]]:
     return sorted({(one.connection, one.region) for one in datastores})
 
 
-def stranger(raw: Raw, known: Mapping[str, Any] | set[str]) -> bool:
-    """Whether an instance is somebody's database: neither a sandbox of ours nor a replica of a known one."""
-    source = str(raw.get("ReadReplicaSourceDBInstanceIdentifier") or "").rpartition(":")[2]
-    return tag(raw, LEASE) is None and source not in known
-
-
 def measured_of(instance: Raw | None) -> dict[str, Any]:
     """What RDS says of an instance's backups: how long they are kept (seconds), whether it is encrypted and protected."""
     if instance is None:
@@ -190,18 +183,4 @@ def measured_of(instance: Raw | None) -> dict[str, Any]:
         "encrypted": bool(instance["StorageEncrypted"]),
         "deletion_protection": bool(instance.get("DeletionProtection")),
         "state": instance["DBInstanceStatus"],
-    }
-
-
-def draft(conn_id: str, region: str, raw: Raw) -> dict[str, Any]:
-    """A catalog entry to fill in: `business_time` is left empty, for only the owner knows it."""
-    return {
-        "name": raw["DBInstanceIdentifier"][:40],
-        "cloud": "aws",
-        "region": region,
-        "connection": conn_id,
-        "instance": raw["DBInstanceIdentifier"],
-        "database": raw.get("DBName") or "postgres",
-        "encrypted": bool(raw["StorageEncrypted"]),
-        "business_time": "",
     }

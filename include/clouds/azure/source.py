@@ -163,11 +163,8 @@ def own(datastore: model.Datastore) -> Datastore:
 
 def id_of(datastore: Datastore, subscription: str) -> str:
     """A server's resource id, in lower case: Azure compares ids without regard to it."""
-    group, kind = (
-        f"/subscriptions/{subscription}/resourceGroups/{datastore.resource_group}",
-        "Microsoft.DBforPostgreSQL/flexibleServers",
-    )
-    return f"{group}/providers/{kind}/{datastore.server}".lower()
+    group = f"/subscriptions/{subscription}/resourceGroups/{datastore.resource_group}"
+    return f"{group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{datastore.server}".lower()
 
 
 def region_of(server: Any) -> str:

@@ -12,27 +12,15 @@ from datetime import datetime
 from typing import Any
 
 from include.catalog import model
+from include.clouds.google import preflight
 from include.clouds.google.clients import Google
 from include.clouds.google.instances import STATES, Instances, address, cloned, harmless_settings, judge, mark_of
-from include.clouds.google.settings import Datastore, Sandboxes
+from include.clouds.google.settings import Sandboxes
 from include.clouds.google.source import own
-from include.clouds.managed import (
-    NotThere,
-    check_mark,
-    entrance,
-    foreign,
-    judged,
-    let_in,
-    reaches,
-    same_version,
-    secured,
-    started,
-    untold,
-)
+from include.clouds.managed import check_mark, entrance, foreign, judged, let_in, secured, started
 from include.recovery.contracts import Transient
 from include.recovery.harmless import ADMIN
 from include.recovery.model import Access, Check, Lease, Owned, PlanItem, RecoveryPoint, Sandbox, Status
-from include.values import utcnow
 
 _VENDOR_ROLES = (
     "cloudsqladmin",
@@ -54,36 +42,7 @@ class CloudSqlRestore:
 
     def preflight(self, datastore: model.Datastore, point: RecoveryPoint, item: PlanItem) -> Sequence[Check]:
         """The sandbox is apart from production, and the point reaches the target."""
-        mine, ours = own(datastore), self._settings
-        other = "name another one in platform.yaml, clouds.google.settings"
-        project = "a clone into the original's project gets the original's network"
-        return [
-            apart("sandbox-project", ours.project, mine.project, f"{project}: {other}"),
-            *self._beside(mine, point, other),
-            reaches(point, item.target, utcnow()),
-            untold("permissions", "preflight", "Cloud SQL does not tell beforehand what an account may do: see docs/google.md"),
-        ]
-
-    def _beside(self, mine: Datastore, point: RecoveryPoint, other: str) -> list[Check]:
-        """What is held against the original. One whose region is lost tells nothing, and a backup kept elsewhere is restored."""
-        away = point.facts.get("home", mine.region) != mine.region
-        try:
-            source = self._google.call(self._api.get(project=mine.project, instance=mine.instance))
-        except (Transient, NotThere) as silent:
-            if not away:
-                raise
-            why = f"the original does not answer: {silent}"
-            told = [untold(name, "preflight", why) for name in ("sandbox-network", "version")]
-        else:
-            network = str(source["settings"].get("ipConfiguration", {}).get("privateNetwork"))
-            told = [
-                apart("sandbox-network", self._settings.network, network, f"the sandboxes' network is production's: {other}"),
-                same_version(point, str(source["databaseVersion"]).removeprefix("POSTGRES_")),
-            ]
-        region = self._settings.region_for(mine.region)
-        lacks = f"{region} is no region: name one in platform.yaml, clouds.google.settings.recovery_regions"
-        regional = judged("recovery-region", "preflight", "-" in region, region, f"a region for {mine.region}", lacks)
-        return [*told, regional] if away else told
+        return preflight.checks(self._google, self._settings, own(datastore), point, item.target)
 
     def find(self, name: str, datastore: model.Datastore, drill_id: str | None = None) -> Sandbox | None:
         """The sandbox of that name, or None. When its drill looks, a running clone without a mark gets it now."""
@@ -196,11 +155,6 @@ class CloudSqlRestore:
         if host is None:
             raise Transient(f"{name} has no private address yet")
         return entrance(name, host, self._settings.port, datastore.database, secret)
-
-
-def apart(name: str, ours: str, theirs: str, detail: str) -> Check:
-    """A preflight check that something of the sandbox is not production's."""
-    return judged(name, "preflight", ours != theirs, measured=ours, threshold=f"not {theirs}", detail=detail)
 
 
 def fits(name: str, measured: str, wanted: str, detail: str) -> Check:
