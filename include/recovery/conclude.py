@@ -58,7 +58,7 @@ def draft(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) ->
 
 
 def _build(desk: Desk, item: PlanItem, journal: Journal, decided: datetime, at: datetime) -> DrillRecord:
-    checks = complete(journal.checks(), kept=journal.first("kept") is not None)
+    checks = complete(journal.checks(), kept=journal.first("kept") is not None, broken=journal.broken())
     by_name = {check.name: check for check in checks}
     kept = journal.first("kept")
     return DrillRecord(
@@ -93,15 +93,19 @@ def _build(desk: Desk, item: PlanItem, journal: Journal, decided: datetime, at: 
     )
 
 
-def complete(checks: Sequence[Check], *, kept: bool) -> tuple[Check, ...]:
-    """The checks, with an `unknown` line for each expected one that never ran."""
+def complete(checks: Sequence[Check], *, kept: bool, broken: str = "") -> tuple[Check, ...]:
+    """The checks, with an `unknown` line for each expected one that never ran.
+
+    `broken`: what ended the last phase. The first such line tells it where no check does: unknown needs a reason.
+    """
     there = {check.name for check in checks}
     missing = [name for name in EXPECTED if name not in there and not (kept and name == "nothing-left")]
     layer = {"rto": "target", "rpo": "target", "nothing-left": "cleanup"}
-    lines = [
-        Check(name=name, layer=layer.get(name, "database"), outcome=Outcome.UNKNOWN, detail="the drill did not get this far")
-        for name in missing
-    ]
+    told = any(check.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for check in checks)
+    lines, why = [], f": {broken}" if broken and not told else ""
+    for name in missing:
+        detail, why = f"the drill did not get this far{why}", ""
+        lines.append(Check(name=name, layer=layer.get(name, "database"), outcome=Outcome.UNKNOWN, detail=detail))
     return (*checks, *lines)
 
 

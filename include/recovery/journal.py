@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +36,23 @@ class Journal:
 
     @contextmanager
     def phase(self, name: str, note: str = "", *, once: bool = False) -> Iterator[None]:
-        """Time a phase. One that is cut off (killed, raised) keeps its beginning and has no end.
+        """Time a phase. One that is cut off (killed, raised) keeps its beginning and has no end; what was raised is noted.
 
         `once`: repeated until it is through, it is one phase from its first try on.
         """
         self.note("phase-started", {"phase": name, "note": note}, key=f"phase-started {name}" if once else None)
-        yield
+        try:
+            yield
+        except Exception as error:
+            with suppress(Exception):  # a ledger that fails too must not hide what failed first
+                self.note("phase-broken", {"phase": name, "why": f"{type(error).__name__}: {error}".splitlines()[0]})
+            raise
         self.note("phase-ended", {"phase": name})
+
+    def broken(self) -> str:
+        """The phase that was raised out of last, and with what; empty when none was."""
+        raised = self.events("phase-broken")
+        return f"{raised[-1][1]['phase']} broke off with {raised[-1][1]['why']}" if raised else ""
 
     def phases(self) -> tuple[Phase, ...]:
         """Every phase in order; a second try of one appears again."""

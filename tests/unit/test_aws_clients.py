@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from include.clouds.aws import clients
+from include.recovery.contracts import Transient
 
 
 def test_an_account_that_did_not_open_is_not_asked_again_for_every_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +28,14 @@ def test_an_account_that_did_not_open_is_not_asked_again_for_every_list(monkeypa
     with pytest.raises(ConnectionError):
         handed.client("aws_recovery", "rds", "eu-central-1")
     assert asked == ["aws_recovery", "aws_other", "aws_recovery"]
+
+
+def test_a_role_that_sts_does_not_give_is_said_in_our_words() -> None:
+    """Else a drill on a night without AWS would be recorded as unknown, and nobody could read why."""
+    from botocore.exceptions import EndpointConnectionError
+
+    def silent(conn_id: str) -> clients.Account:
+        raise EndpointConnectionError(endpoint_url="https://sts.invalid")
+
+    with pytest.raises(Transient, match="connection aws_recovery, role: Could not connect"):
+        clients.AwsClients(silent).client("aws_recovery", "rds", "eu-central-1")

@@ -23,6 +23,14 @@ def test_a_kept_sandbox_is_not_missing_its_cleanup() -> None:
     assert "nothing-left" not in {check.name for check in complete((), kept=True)}
 
 
+def test_what_broke_a_drill_off_is_told_once_where_no_check_tells_it() -> None:
+    broken = "choose broke off with Transient: connection aws_recovery, role: Could not connect"
+    details = [check.detail for check in complete((), kept=False, broken=broken)]
+    assert [detail for detail in details if broken in detail] == details[:1]
+    halted = Check(name="recovery-point", layer="preflight", outcome=Outcome.UNKNOWN, detail="its backups cannot be read")
+    assert not any(broken in check.detail for check in complete((halted,), kept=False, broken=broken))
+
+
 def test_the_cost_so_far_grows_with_time_at_the_forecasts_price() -> None:
     forecast = Forecast(duration=timedelta(minutes=10), cost=Decimal("1.00"), cap=Decimal("2"), currency="EUR", basis="test")
     assert cost_so_far(forecast, timedelta(minutes=5)) == Decimal("0.50")

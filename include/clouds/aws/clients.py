@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from include.clouds.aws import CONNECTION_TYPE
+from include.clouds.aws.words import translated
 from include.clouds.managed import allowed
 from include.connections import ConnectionInfo, Connections
 
@@ -51,13 +52,17 @@ class AwsClients:
         return self._clients[key]
 
     def _account(self, conn_id: str) -> Account:
-        """The connection opened, once; one that could not be opened says so again for `SHUT_FOR` seconds, without asking."""
+        """The connection opened, once; one that could not be opened says so again for `SHUT_FOR` seconds, without asking.
+
+        What STS answers, or does not, is said in our words, like every later call's.
+        """
         if conn_id not in self._accounts:
             since, error = self._shut.get(conn_id, (0.0, None))
             if error is not None and time.monotonic() - since < SHUT_FOR:
                 raise error
             try:
-                self._accounts[conn_id] = self._open(conn_id)
+                with translated(f"connection {conn_id}, role"):
+                    self._accounts[conn_id] = self._open(conn_id)
             except Exception as error:
                 self._shut[conn_id] = (time.monotonic(), error)
                 raise
