@@ -14,18 +14,18 @@ def test_an_account_that_did_not_open_is_not_asked_again_for_every_list(monkeypa
 
     def shut(conn_id: str) -> clients.Account:
         asked.append(conn_id)
-        raise ConnectionError("STS does not answer")
+        raise Transient("STS does not answer")
 
     monkeypatch.setattr(clients.time, "monotonic", lambda: now[0])
     handed = clients.AwsClients(shut)
     for region in ("eu-central-1", "eu-west-1"):
-        with pytest.raises(ConnectionError, match="STS does not answer"):
+        with pytest.raises(Transient, match="STS does not answer"):
             handed.client("aws_recovery", "rds", region)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(Transient):
         handed.client("aws_other", "rds", "eu-central-1")
     assert asked == ["aws_recovery", "aws_other"]
     now[0] += clients.SHUT_FOR
-    with pytest.raises(ConnectionError):
+    with pytest.raises(Transient):
         handed.client("aws_recovery", "rds", "eu-central-1")
     assert asked == ["aws_recovery", "aws_other", "aws_recovery"]
 

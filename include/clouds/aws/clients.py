@@ -11,6 +11,7 @@ from include.clouds.aws import CONNECTION_TYPE
 from include.clouds.aws.words import translated
 from include.clouds.managed import allowed
 from include.connections import ConnectionInfo, Connections
+from include.recovery.contracts import Transient
 
 if TYPE_CHECKING:
     import boto3
@@ -40,7 +41,7 @@ class AwsClients:
         self.connections = connections
         self._accounts: dict[str, Account] = {}
         self._clients: dict[tuple[str, str, str], Any] = {}
-        self._shut: dict[str, tuple[float, Exception]] = {}
+        self._shut: dict[str, tuple[float, Transient]] = {}
 
     def client(self, conn_id: str, service: str, region: str) -> Any:
         """A client, the same one every time. Raises LookupError for an unknown connection, PermissionError in a lab whose
@@ -52,7 +53,7 @@ class AwsClients:
         return self._clients[key]
 
     def _account(self, conn_id: str) -> Account:
-        """The connection opened, once; one that could not be opened says so again for `SHUT_FOR` seconds, without asking.
+        """The connection opened, once; one where STS was silent or busy says so again for `SHUT_FOR` seconds, unasked.
 
         What STS answers, or does not, is said in our words, like every later call's.
         """
@@ -63,7 +64,7 @@ class AwsClients:
             try:
                 with translated(f"connection {conn_id}, role"):
                     self._accounts[conn_id] = self._open(conn_id)
-            except Exception as error:
+            except Transient as error:
                 self._shut[conn_id] = (time.monotonic(), error)
                 raise
         return self._accounts[conn_id]
