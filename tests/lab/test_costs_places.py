@@ -23,7 +23,7 @@ from include.settings import PROJECT
 os.environ.update(VARIABLES)
 __all__ = ["aws"]
 ACCOUNTS = {"s3": "billing_s3", "gs": "billing_gs", "abfs": "billing_abfs"}
-ROW = "BilledCost,BillingCurrency,ChargePeriodStart\n{cost},USD,2026-10-0{day}T00:00:00Z\n"
+ROW = "BillingAccountId,BilledCost,BillingCurrency,ChargePeriodStart,ChargeDescription\n1,{cost},USD,2026-10-0{day}T00:00:00Z,x\n"
 
 
 @pytest.fixture(scope="module")
