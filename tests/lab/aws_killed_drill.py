@@ -1,7 +1,8 @@
-"""Runs a drill on the lab's AWS, killed (SIGKILL) by itself at its N-th call: `aws_killed_drill.py ACCOUNT ITEM N WHEN EVIDENCE`.
+"""Runs a drill on the lab's AWS, killed (SIGKILL) by itself at its first call of an action.
 
-WHEN: ``before`` the call is sent, or ``after`` it took effect. N = 0 runs to the end. A program of its own, because what is
-killed must be a whole process.
+`aws_killed_drill.py ACCOUNT ITEM ACTION WHEN EVIDENCE`. WHEN: ``before`` the call is sent, or ``after`` it took effect. An empty
+ACTION runs to the end. A program of its own, because what is killed must be a whole process. Calls are not counted: how often
+a drill looks depends on how fast the machine is.
 """
 
 import os
@@ -18,27 +19,25 @@ from include.recovery.model import PlanItem
 from include.recovery.run import run_drill
 
 
-def main(account_file: str, item_file: str, last: int, when: str, evidence: str) -> None:
+def main(account_file: str, item_file: str, action: str, when: str, evidence: str) -> None:
     os.environ["DRILLYARD_LAB_HOME"] = str(Path(account_file).parent)
-    calls, fence = 0, clients.fence
+    fence = clients.fence
 
-    def count(**_: object) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == last:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def die(**_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    def counting(client: object) -> None:
+    def dying(client: object) -> None:
         fence(client)
-        event = "before-send.*.*" if when == "before" else "after-call.*.*"
-        client.meta.events.register(event, count)  # type: ignore[attr-defined]
+        event = "before-send" if when == "before" else "after-call"
+        client.meta.events.register(f"{event}.*.{action}", die)  # type: ignore[attr-defined]
 
-    clients.fence = counting
+    if action:
+        clients.fence = dying
     account, url = taken_over(Path(account_file))
     item = PlanItem.model_validate_json(Path(item_file).read_text())
     record = run_drill(desk(account, Path(evidence), url=url), item, None)
-    print(f"{calls} {record.verdict.value}")
+    print(record.verdict.value)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5])
+    main(*sys.argv[1:6])

@@ -99,10 +99,10 @@ def test_a_control_plane_that_is_down_all_night_is_unknown_and_not_failed(aws: A
     assert aws.sandboxes() == []
 
 
-def killed(account_file: Path, item_file: Path, last: int, when: str, evidence: Path) -> subprocess.CompletedProcess[str]:
+def killed(account_file: Path, item_file: Path, action: str, when: str, evidence: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(Path(__file__).with_name("aws_killed_drill.py"))]
     return subprocess.run(
-        [*command, str(account_file), str(item_file), str(last), when, str(evidence)],
+        [*command, str(account_file), str(item_file), action, when, str(evidence)],
         cwd=PROJECT,
         env={"PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -112,17 +112,17 @@ def killed(account_file: Path, item_file: Path, last: int, when: str, evidence: 
     )
 
 
-def kill_and_converge(account: AwsAccount, folder: Path, last: int, when: str) -> None:
+def kill_and_converge(account: AwsAccount, folder: Path, action: str, when: str) -> None:
     """SIGKILL at one call; then the same drill again; then the control plane is asked what is left."""
-    item = plan_item(f"shop.main.kill-{when}-{last}")
-    item_file = folder / f"item-{when}-{last}.json"
+    item = plan_item(f"shop.main.kill-{when}-{action.lower()[:8]}")
+    item_file = folder / f"item-{when}-{action}.json"
     item_file.write_text(item.model_dump_json())
     with handed_over(account, folder) as account_file:
-        done = killed(account_file, item_file, last, when, folder)
-        assert done.returncode == -9, (last, when, done.stderr[-2000:])
+        done = killed(account_file, item_file, action, when, folder)
+        assert done.returncode == -9, (action, when, done.stderr[-2000:])
         assert len(account.sandboxes()) <= 1
-        done = killed(account_file, item_file, 0, when, folder)
-        assert done.returncode == 0, (last, when, done.stderr[-2000:])
+        done = killed(account_file, item_file, "", when, folder)
+        assert done.returncode == 0, (action, when, done.stderr[-2000:])
     assert done.stdout.split()[-1] in ("passed", "failed")
     assert account.gone()
     lease = desk(account, folder).ledger.lease(item.drill_id)
@@ -147,18 +147,7 @@ SLOW = pytest.mark.full
     ],
 )
 def test_killed_at_a_phase_it_converges(aws: AwsAccount, tmp_path: Path, phase: str, when: str) -> None:
-    last = number_of(aws, tmp_path, PHASES[phase])
-    kill_and_converge(aws, tmp_path, last, when)
-
-
-def number_of(account: AwsAccount, evidence: Path, action: str) -> int:
-    """Which call of a clean drill is this one."""
-    clean_run_id = f"shop.main.count-{action.lower()[:8]}"
-    account.lab.calls(clear=True)
-    run_drill(desk(account, evidence), plan_item(clean_run_id), None)
-    actions = [call["action"] for call in account.lab.calls(clear=True)]
-    assert account.gone()
-    return actions.index(action) + 1
+    kill_and_converge(aws, tmp_path, PHASES[phase], when)
 
 
 def test_the_reaper_ends_what_a_killed_drill_left(aws: AwsAccount, tmp_path: Path) -> None:
