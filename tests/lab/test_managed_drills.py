@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fires import after_a_fire
 from managed_drills import ID, SECRET, Site, persist, site
 
 from include.clouds.managed import wait_for
@@ -20,7 +21,7 @@ from include.recovery import drill, leases, recover
 from include.recovery.conclude import conclude
 from include.recovery.contracts import Transient
 from include.recovery.desk import Desk
-from include.recovery.model import Lease, Outcome, Request, Status, Target, Verdict
+from include.recovery.model import Lease, Outcome, Status, Target, Verdict
 from include.recovery.nightly import verify_region
 from include.recovery.reaper import reap
 from include.recovery.run import run_drill
@@ -272,19 +273,8 @@ def test_a_region_burns_and_what_is_kept_elsewhere_is_restored_there(where: Site
     kit = pack(loaded, {}, {}, {ID: Seen(points=survey.points[ID], at=now)}, {}, now)
     assert kit.problems == ()
     said: list[str] = []
-    job = recover.Recovery(
-        kit=kit,
-        store="one",
-        loaded=loaded,
-        stores=where.desk().stores,
-        connections=where.shop.connection,
-        secret=SECRET,
-        request=Request(reason="fire"),
-        lost=(home,) if given else (),
-        discard=True,
-        salt=str(given),
-        say=said.append,
-    )
+    lost = (home,) if given else ()
+    job = after_a_fire(kit, loaded, where.desk().stores, where.shop.connection, SECRET, lost, said, salt=str(given))
     knock(where.shop.server.url, "lose", {"region": home})
     try:
         (done,) = recover.recover(job, kit.services)

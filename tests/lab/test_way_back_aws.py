@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from aws_account import COPY, HOME, ID, SECRET, AwsAccount, aws, datastore, desk
+from fires import after_a_fire
 
 from include.catalog.loaded import Loaded
 from include.connections import ConnectionInfo, parse
@@ -17,7 +18,7 @@ from include.evidence.packing import Seen, pack
 from include.evidence.store import LocalStore
 from include.evidence.stores import Stores
 from include.recovery import recover
-from include.recovery.model import Request, Verdict
+from include.recovery.model import Verdict
 from include.values import utcnow
 
 __all__ = ["aws"]
@@ -60,18 +61,8 @@ def test_a_region_burns_and_the_copy_in_the_other_is_restored_there(
     loaded, kit = known
     assert kit.problems == ()
     said: list[str] = []
-    job = recover.Recovery(
-        kit=kit,
-        store="one",
-        loaded=loaded,
-        stores=Stores([LocalStore("one", tmp_path / "left")]),
-        connections=lambda conn_id: survivors(aws, conn_id),
-        secret=SECRET,
-        request=Request(reason="fire"),
-        lost=lost,
-        discard=True,
-        say=said.append,
-    )
+    left = Stores([LocalStore("one", tmp_path / "left")])
+    job = after_a_fire(kit, loaded, left, lambda conn_id: survivors(aws, conn_id), SECRET, lost, said)
     (done,) = recover.recover(job, kit.services)
     assert done.usable, "\n".join(said)
     assert any(f"from {COPY}" in line for line in said)
