@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from include.recovery.status import Status as Status  # noqa: PLC0414 for who reads this module
 from include.values import Duration, Frozen, Instant
 
 
@@ -28,15 +29,6 @@ class Verdict(StrEnum):
     FAILED = "failed"
     PARTIAL = "partial"
     UNKNOWN = "unknown"
-
-
-class Status(StrEnum):
-    """Of anything a control plane does. Adapters map the vendor's words to these; an unknown word raises."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
 
 
 class Check(Frozen):

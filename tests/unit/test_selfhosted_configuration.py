@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import pytest
 
 from include.clouds.selfhosted import configuration, loading, points, preflight, replay, sandbox
 from include.clouds.selfhosted.encryption import store_encryption
-from include.clouds.selfhosted.sandbox import Folder, Job, State
+from include.clouds.selfhosted.papers import Job, Seen, State
+from include.clouds.selfhosted.sandbox import Folder
 from include.clouds.selfhosted.settings import RestoreHost
-from include.recovery.model import Lease, Outcome, RecoveryPoint, Target
+from include.recovery.model import Lease, Outcome, RecoveryPoint, Status, Target
+from include.settings import PROJECT
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 
@@ -22,7 +26,7 @@ def job(**changes: object) -> Job:
         "name": "dy-shop-main-0123456789", "kind": "base_backup", "major": "18", "bin_dir": "/pg/bin", "location": "/b/one",
         "wal": "/b/wal", "database": "shop", "superuser": "postgres", "max_ready": 60.0,
     }  # fmt: skip
-    return Job.model_validate(known | changes)
+    return Job(**(known | changes))  # type: ignore[arg-type]
 
 
 def written(**changes: object) -> dict[str, str]:
@@ -121,6 +125,27 @@ def test_the_mark_is_the_last_thing_to_go(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OSError, match="cannot delete"):
         sandbox.remove(folder, patience=0.1)
     assert folder.mark() is not None
+
+
+def test_what_lies_in_a_folder_reads_back_equal_and_refuses_the_rest(tmp_path: Path) -> None:
+    asked = job(target="time", target_time=NOW, tarred=True)
+    folder = sandbox.make(tmp_path, asked, lease())
+    assert folder.job() == asked
+    state = State(status=Status.RUNNING, phase="start", phases={"copy": 0.5}, server=Seen(pid=1, created=2.5), files=True)
+    folder.write(state)
+    assert folder.state() == state
+    mark = folder.mark()
+    assert mark is not None
+    assert mark.expires_at == lease().expires_at
+    for damage in ('{"lease_id": "x"}', "[]", "", mark.text().replace("+00:00", ""), mark.text().replace("region", "regoin")):
+        (folder.path / sandbox.MARK).write_text(damage)
+        assert folder.mark() is None, damage
+
+
+def test_the_runner_loads_no_model_library_before_it_copies() -> None:
+    code = "import sys, include.clouds.selfhosted.making; print(*(m for m in ('pydantic', 'sqlalchemy') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_a_state_is_read_whole(tmp_path: Path) -> None:

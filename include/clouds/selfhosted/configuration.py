@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from include.clouds.selfhosted.sandbox import Folder, Job
+from include.clouds.selfhosted.papers import Job
+from include.clouds.selfhosted.sandbox import Folder
 
 _LINE = re.compile(r"^\s*(?P<name>[A-Za-z_]+)\s*(?:=|\s)\s*(?:'(?P<quoted>(?:[^']|'')*)'|(?P<plain>[^\s#']+))")
 ADMIN, READER = "drillyard_admin", "drillyard_reader"

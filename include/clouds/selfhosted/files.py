@@ -8,15 +8,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
-from include.values import Frozen
 
-
-class Entry(Frozen):
+@dataclass(frozen=True)
+class Entry:
     """One file or folder of a store."""
 
     name: str

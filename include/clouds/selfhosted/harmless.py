@@ -6,6 +6,7 @@ data itself carries. Everything may be repeated, and each measure tells what it 
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -50,7 +51,7 @@ def secure(folder: Folder, datastore: Datastore, secret: str) -> tuple[Check, ..
             per_database += run(measures.OF_DATABASE, connection, name)
     checks += [*merged(per_database), locked(folder, datastore)]
     safe = all(one.outcome in (Outcome.PASSED, Outcome.UNSUPPORTED) for one in checks)
-    folder.write(folder.state().model_copy(update={"secured": safe}))
+    folder.write(dataclasses.replace(folder.state(), secured=safe))
     return tuple(checks)
 
 

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 from include.clouds.selfhosted import isolation, programs
 from include.clouds.selfhosted.files import Store
-from include.clouds.selfhosted.sandbox import Folder, Job
+from include.clouds.selfhosted.papers import Job
+from include.clouds.selfhosted.sandbox import Folder
 
 _LEFT_OUT = ("USER MAPPING", "SUBSCRIPTION", "PUBLICATION", "PUBLICATION TABLE", "EVENT TRIGGER")
 """Ways out of the sandbox, and what would fire by itself: never created."""

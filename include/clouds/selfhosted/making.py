@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from include.clouds.selfhosted import configuration, copying, isolation, loading, programs, replay
 from include.clouds.selfhosted.files import Store, text_of
-from include.clouds.selfhosted.sandbox import Folder, Job, Seen, State, end_server, replace, stop
-from include.recovery.model import Status
+from include.clouds.selfhosted.papers import Job, Seen, State
+from include.clouds.selfhosted.sandbox import Folder, end_server, replace, stop
+from include.recovery.status import Status
 
 _POSTMASTER_STATUS_LINE = 7
 """Of postmaster.pid, counted from 0: ``ready`` once the server accepts connections for reading and writing."""
@@ -36,9 +39,9 @@ class Work:
         self.place = isolation.Place.of(folder)
         self.server: subprocess.Popen[bytes] | None = None
 
-    def say(self, **changes: object) -> None:
+    def say(self, **changes: Any) -> None:
         """Change the state and write it."""
-        self.state = self.state.model_copy(update=changes)
+        self.state = dataclasses.replace(self.state, **changes)
         self.folder.write(self.state)
 
     def run(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -12,8 +13,9 @@ from typing import cast
 from include.catalog import model
 from include.clouds.selfhosted import preflight, sandbox
 from include.clouds.selfhosted.configuration import ADMIN, READER
+from include.clouds.selfhosted.papers import Job, Mark, State
 from include.clouds.selfhosted.programs import bin_dir, environment
-from include.clouds.selfhosted.sandbox import Folder, Job, Mark, State
+from include.clouds.selfhosted.sandbox import Folder
 from include.clouds.selfhosted.settings import Datastore, RestoreHost
 from include.recovery.contracts import Transient
 from include.recovery.model import Access, Check, Lease, Owned, PlanItem, RecoveryPoint, Sandbox, Status
@@ -153,9 +155,7 @@ class SelfHostedRestore:
         if state.status in _UNFINISHED and not working:
             state = self._resume(folder, state, mark)
         elif state.status is Status.SUCCEEDED and (state.server is None or state.server.process() is None):
-            state = state.model_copy(
-                update={"status": Status.FAILED, "detail": "the restored server is gone: discard, and drill again"}
-            )
+            state = replace(state, status=Status.FAILED, detail="the restored server is gone: discard, and drill again")
         again = f" (started {folder.attempts()} times)" if folder.attempts() > 1 else ""
         return Sandbox(
             name=folder.name,
@@ -175,9 +175,9 @@ class SelfHostedRestore:
         elif attempts >= _ATTEMPTS:
             why = f"its runner was killed {attempts} times, the last time in phase {state.phase}: read the kernel's log"
         if why is not None:
-            return state.model_copy(update={"status": Status.FAILED, "detail": why})
+            return replace(state, status=Status.FAILED, detail=why)
         start_runner(folder)
-        return state.model_copy(update={"status": Status.RUNNING if attempts else Status.PENDING})
+        return replace(state, status=Status.RUNNING if attempts else Status.PENDING)
 
 
 def own(datastore: model.Datastore) -> Datastore:
@@ -196,7 +196,6 @@ def order(datastore: Datastore, point: RecoveryPoint, item: PlanItem, settings: 
     """What the runner has to do. Latest rolls forward through the archive, a point stops where that set is consistent."""
     major = point.engine_version or "unknown"
     target = item.target
-    wanted = "time" if target.time else "immediate" if target.point_id else "latest"
     return Job(
         name=name,
         kind="dump" if point.kind == "dump" else "base_backup",
@@ -205,7 +204,7 @@ def order(datastore: Datastore, point: RecoveryPoint, item: PlanItem, settings: 
         location=point.location,
         tarred=bool(point.facts.get("tarred")),
         wal=point.facts.get("wal"),
-        target=wanted,
+        target="time" if target.time else "immediate" if target.point_id else "latest",
         target_time=target.time,
         database=datastore.database,
         superuser=datastore.superuser,

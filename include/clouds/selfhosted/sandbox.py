@@ -13,86 +13,19 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import psutil
-from pydantic import Field
 
-from include.recovery.model import Lease, Status
-from include.values import Frozen, Instant, utcnow
+from include.clouds.selfhosted.papers import Job, Mark, State
+
+if TYPE_CHECKING:
+    from include.recovery.model import Lease
 
 MARK = "lease.json"
 PREFIX = "dy-"
-
-
-class Mark(Frozen):
-    """What makes a folder ours. Without it nothing is ever touched."""
-
-    lease_id: str
-    service: str
-    datastore: str
-    region: str
-    requested_by: str
-    created_at: Instant
-    expires_at: Instant
-
-
-class Job(Frozen):
-    """What the runner is to do: complete, without secrets, so that it can be started again from the folder alone."""
-
-    name: str
-    kind: Literal["base_backup", "dump"]
-    major: str
-    bin_dir: str
-    location: str
-    """The base backup's folder, or the dump."""
-    tarred: bool = False
-    wal: str | None = None
-    """The archive that WAL is fetched from. None: only what lies in the set."""
-    target: Literal["latest", "immediate", "time"] = "latest"
-    target_time: Instant | None = None
-    database: str
-    superuser: str
-    encoding: str = "UTF8"
-    run_as: str | None = None
-    isolation: Literal["namespace", "configuration"] = "namespace"
-    max_ready: float
-    """Seconds from the start of the server to its first accepted connection."""
-
-
-class Seen(Frozen):
-    """A process, so that a reused id is not mistaken for it.
-
-    The kernel tells when a process began since the boot, and the instant of the boot in whole seconds, which moves as the
-    clock is corrected: so two looks may differ by a second or two.
-    """
-
-    pid: int
-    created: float
-
-    def process(self) -> psutil.Process | None:
-        """The process when it still lives, else None."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.created) < 5 and process.status() != psutil.STATUS_ZOMBIE:
-                return process
-        return None
-
-
-class State(Frozen):
-    """How far the work is. Replaced as a whole, so that a reader never sees half of it."""
-
-    status: Status = Status.PENDING
-    phase: str = "queued"
-    detail: str = ""
-    phases: dict[str, float] = Field(default_factory=dict)
-    server: Seen | None = None
-    isolation: str = ""
-    """What separates the server from the machine, and why less than was asked for."""
-    network: bool = False
-    files: bool = False
-    secured: bool = False
 
 
 class Folder:
@@ -121,21 +54,21 @@ class Folder:
     def mark(self) -> Mark | None:
         """The lease's mark, or None: then the folder is not ours."""
         try:
-            return Mark.model_validate_json((self.path / MARK).read_bytes())
+            return Mark.parse((self.path / MARK).read_bytes())
         except (OSError, ValueError):
             return None
 
     def job(self) -> Job:
-        return Job.model_validate_json((self.path / "job.json").read_bytes())
+        return Job.parse((self.path / "job.json").read_bytes())
 
     def state(self) -> State:
         try:
-            return State.model_validate_json((self.path / "state.json").read_bytes())
+            return State.parse((self.path / "state.json").read_bytes())
         except FileNotFoundError:
             return State()
 
     def write(self, state: State) -> None:
-        replace(self.path / "state.json", state.model_dump_json())
+        replace(self.path / "state.json", state.text())
 
     def attempts(self) -> int:
         """How often a runner has begun: each leaves a byte as soon as it has the lock."""
@@ -184,11 +117,11 @@ def make(root: Path, job: Job, lease: Lease) -> Folder:
         datastore=lease.datastore,
         region=lease.region,
         requested_by=lease.requested_by,
-        created_at=utcnow(),
+        created_at=datetime.now(UTC),
         expires_at=lease.expires_at,
     )
-    replace(draft / MARK, mark.model_dump_json(indent=1))
-    replace(draft / "job.json", job.model_dump_json(indent=1))
+    replace(draft / MARK, mark.text())
+    replace(draft / "job.json", job.text())
     try:
         draft.rename(folder.path)
     except OSError:

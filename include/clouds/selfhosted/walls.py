@@ -6,7 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from include.clouds.selfhosted.sandbox import Folder, State
+from include.clouds.selfhosted.papers import State
+from include.clouds.selfhosted.sandbox import Folder
 from include.recovery.model import Check, Outcome
 
 
