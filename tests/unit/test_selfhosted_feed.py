@@ -6,7 +6,8 @@ import gzip
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from include.clouds.selfhosted import configuration, programs
 from include.clouds.selfhosted.files import Store
 from include.clouds.selfhosted.replay import Feed
 from include.clouds.selfhosted.sandbox import Folder
+from include.clouds.selfhosted.segments import following
 
 SIZE = 4096
 
@@ -78,6 +80,40 @@ def test_every_segment_arrives_whole_however_many_are_asked_for(folder: Folder, 
         assert fetch(folder, name(number)) == 0
         assert (folder.data / "pg_wal" / "RECOVERYXLOG").read_bytes() == data
     assert feed.served == [name(number) for number in range(60)]
+
+
+def test_segments_are_fetched_ahead_and_dropped_when_the_timeline_changes(folder: Folder, feed: Feed) -> None:
+    """And what was not yet whole when we looked ahead is read again when it is asked for."""
+    for number in (1, 2):
+        store(folder, number, packed=True)
+    store(folder, 3, b"still being written")
+    assert fetch(folder, name(1)) == 0
+    until(lambda: sorted(one.name for one in folder.ahead.iterdir()) == [name(2)])
+    data = store(folder, 3)
+    store(folder, 4)
+    store(folder, 5)
+    assert fetch(folder, name(2)) == 0
+    assert fetch(folder, name(3)) == 0
+    assert (folder.data / "pg_wal" / "RECOVERYXLOG").read_bytes() == data
+    until(lambda: sorted(one.name for one in folder.ahead.iterdir()) == [name(4), name(5)])
+    other = name(4).replace("00000001", "00000002", 1)
+    (folder.path.parent / "wal" / other).write_bytes(b"2" * SIZE)
+    assert fetch(folder, other) == 0
+    until(lambda: not list(folder.ahead.iterdir()))
+    assert feed.refused == {}
+    feed.forget()
+    assert not folder.ahead.exists()
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_next_names_follow_the_archive() -> None:
+    assert following("00000001000000A1000000FE", 2, 1 << 24) == ["00000001000000A1000000FF", "00000001000000A200000000"]
 
 
 def test_what_is_not_there_is_refused(folder: Folder, feed: Feed) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from include.clouds.selfhosted import wal
 from include.clouds.selfhosted.files import Store
+from include.clouds.selfhosted.segments import name_of
 
 MB = 1 << 20
 sizes = st.sampled_from([1 << power for power in range(20, 31)])
@@ -21,7 +22,7 @@ sizes = st.sampled_from([1 << power for power in range(20, 31)])
 def segment(folder: Path, timeline: int, number: int, *, size: int = MB, packed: bool = False, system: int = 7) -> Path:
     head = struct.pack("=HHIQI4xQII", 0xD118, 0x0002, timeline, number * size, 0, system, size, 8192)
     data = head + bytes(size - len(head))
-    path = folder / (wal.name_of(timeline, number, size) + (".gz" if packed else ""))
+    path = folder / (name_of(timeline, number, size) + (".gz" if packed else ""))
     path.write_bytes(gzip.compress(data) if packed else data)
     return path
 
@@ -33,15 +34,15 @@ def run(folder: Path, timeline: int = 1, start: int = 5, own: frozenset[str] = f
 @given(sizes, st.integers(1, 2**32 - 1), st.integers(0, 2**32))
 def test_a_name_is_read_back(size: int, timeline: int, number: int) -> None:
     number %= (1 << 64) // size
-    name = wal.name_of(timeline, number, size)
+    name = name_of(timeline, number, size)
     per_log = (1 << 32) // size
     assert len(name) == 24
     assert (int(name[:8], 16), int(name[8:16], 16) * per_log + int(name[16:], 16)) == (timeline, number)
 
 
 def test_names_are_postgresqls() -> None:
-    assert wal.name_of(1, 2, 1 << 24) == "000000010000000000000002"
-    assert wal.name_of(3, 0x1FF, 1 << 24) == "0000000300000001000000FF"
+    assert name_of(1, 2, 1 << 24) == "000000010000000000000002"
+    assert name_of(3, 0x1FF, 1 << 24) == "0000000300000001000000FF"
     assert wal.lsn("0/2000028") == 0x2000028
     assert wal.lsn("A/0") == 10 << 32
 
@@ -61,14 +62,14 @@ def test_a_gap_ends_the_run_and_is_named(tmp_path: Path) -> None:
         segment(tmp_path, 1, number)
     found = run(tmp_path)
     assert [one.number for one in found.segments] == [5, 6]
-    assert found.missing == (wal.name_of(1, 7, MB), wal.name_of(1, 9, MB))
+    assert found.missing == (name_of(1, 7, MB), name_of(1, 9, MB))
 
 
 def test_what_the_set_brings_is_not_missing(tmp_path: Path) -> None:
     for number in (6, 7):
         segment(tmp_path, 1, number)
-    assert run(tmp_path).missing == (wal.name_of(1, 5, MB),)
-    found = run(tmp_path, own=frozenset({wal.name_of(1, 5, MB)}))
+    assert run(tmp_path).missing == (name_of(1, 5, MB),)
+    found = run(tmp_path, own=frozenset({name_of(1, 5, MB)}))
     assert found.missing == ()
     assert [one.number for one in found.segments] == [6, 7]
 
@@ -109,14 +110,14 @@ def test_a_good_segment_has_no_fault(tmp_path: Path, packed: bool) -> None:
 
 
 def test_a_segment_under_another_name_is_told(tmp_path: Path) -> None:
-    segment(tmp_path, 1, 5).rename(tmp_path / wal.name_of(1, 6, MB))
+    segment(tmp_path, 1, 5).rename(tmp_path / name_of(1, 6, MB))
     archive = wal.read(Store(str(tmp_path)), MB)
     assert "header" in wal.head_fault(Store(str(tmp_path)), archive.segments[1, 6], MB, 7)
 
 
 def test_an_archive_tells_the_size_of_its_segments_past_damaged_ones(tmp_path: Path) -> None:
     segment(tmp_path, 1, 4).write_bytes(b"")
-    (tmp_path / (wal.name_of(1, 5, MB) + ".gz")).write_bytes(b"no gzip")
+    (tmp_path / (name_of(1, 5, MB) + ".gz")).write_bytes(b"no gzip")
     segment(tmp_path, 1, 6)
     assert wal.segment_size(Store(str(tmp_path))) == MB
     assert wal.segment_size(Store(str(tmp_path / ".."))) == 1 << 24

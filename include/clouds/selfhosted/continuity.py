@@ -11,6 +11,7 @@ from typing import Any
 
 from include.clouds.selfhosted import programs, wal
 from include.clouds.selfhosted.files import Store
+from include.clouds.selfhosted.segments import name_of
 from include.recovery.model import Check, Outcome, RecoveryPoint
 
 _BATCH = 64
@@ -67,7 +68,7 @@ def end_fault(point: RecoveryPoint, run: wal.Run, size: int) -> str:
     needed = (wal.lsn(end) - 1) // size
     reached = max((one.number for one in run.segments), default=-1)
     inside = point.facts.get("wal_inside", ())
-    if reached >= needed or wal.name_of(point.facts["timeline"], needed, size) in inside:
+    if reached >= needed or name_of(point.facts["timeline"], needed, size) in inside:
         return ""
     return f"the log ends before the base backup does ({end})"
 
@@ -107,7 +108,7 @@ def record_fault(store: Store, segments: Sequence[wal.Segment], tools: Path, siz
 def place_of(said: str, piece: Sequence[wal.Segment], size: int) -> str:
     """The segment that pg_waldump stopped in, by the LSN it names; else the segments it was given."""
     if found := re.search(r"\bat ([0-9A-F]+/[0-9A-F]+)", said):
-        return wal.name_of(piece[0].timeline, wal.lsn(found[1]) // size, size)
+        return name_of(piece[0].timeline, wal.lsn(found[1]) // size, size)
     return wal.numbers(piece, size)
 
 

@@ -163,7 +163,8 @@ def clear(folder: Folder, patience: float = 10.0) -> None:
     """Take away what an interrupted run left: its server and its files. The mark and the order stay. Raises OSError."""
     end_server(folder)
     deadline = time.monotonic() + patience
-    parts = (folder.data, folder.etc, folder.feed, folder.log.parent, folder.root, folder.path / "tablespaces", folder.socket_dir)
+    rest = (folder.ahead, folder.log.parent, folder.root, folder.path / "tablespaces", folder.socket_dir)
+    parts = (folder.data, folder.etc, folder.feed, *rest)
     while left := [path for path in parts if path.exists()]:
         for path in left:
             shutil.rmtree(path, ignore_errors=time.monotonic() < deadline)

@@ -6,14 +6,18 @@ import contextlib
 import os
 import re
 import select
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from include.clouds.selfhosted.files import Store
 from include.clouds.selfhosted.programs import RunAs
 from include.clouds.selfhosted.sandbox import Folder
+from include.clouds.selfhosted.segments import SEGMENT, following
 
 _WANTED = re.compile(r"^(?P<name>[0-9A-F]{24}|[0-9A-F]{8}\.history|[0-9A-F]{24}\.[0-9A-F]{8}\.backup) (?P<path>\S+)$")
-_SEGMENT = re.compile(r"^[0-9A-F]{24}$")
+_AHEAD = 2
+"""Segments that are fetched and unpacked while the server replays the one before: what an archive takes to answer is no RTO."""
 
 
 class Feed:
@@ -25,6 +29,8 @@ class Feed:
         """Names of the segments handed over, in order."""
         self.refused: dict[str, str] = {}
         """Why a file that is in the archive was not handed over."""
+        self._pool: ThreadPoolExecutor | None = None
+        self._ahead: dict[str, Future[Path | None]] = {}
         for name in ("want", "got"):
             path = folder.feed / name
             path.unlink(missing_ok=True)
@@ -36,11 +42,13 @@ class Feed:
 
     def close(self) -> None:
         """Let go of the pipes. A shell that still waits then waits for ever: the server must have ended, or be ready."""
+        self._drop_ahead()
         os.close(self._want)
         os.close(self._got)
 
     def forget(self) -> None:
-        """Pass over what a server that has ended asked, and what it was answered."""
+        """Pass over what a server that has ended asked, and what it was answered. No thread of ours runs afterwards."""
+        self._drop_ahead()
         for pipe in (self._want, self._got):
             with contextlib.suppress(BlockingIOError):
                 while os.read(pipe, 4096):
@@ -61,10 +69,24 @@ class Feed:
         """Put one file of the archive where the server wants it. A damaged one is refused, with its reason noted."""
         if relative not in ("pg_wal/RECOVERYXLOG", "pg_wal/RECOVERYHISTORY"):
             return False
+        target = self._folder.data / relative
+        ahead = self._ahead.pop(name, None)
+        prepared = ahead.result() if ahead else None
+        if prepared is not None:
+            self._user.own(prepared)
+            prepared.replace(target)
+        elif not self._fetch(name, target):
+            return False
+        if SEGMENT.match(name):
+            self.served.append(name)
+            self._look_ahead(name)
+        return True
+
+    def _fetch(self, name: str, target: Path) -> bool:
+        """Put one file of the archive at `target`. False: it is not there, or damaged; why is noted then."""
         entry = next((one for one in (name, f"{name}.gz") if self._store.has(one)), None)
         if entry is None:
             return False
-        target = self._folder.data / relative
         target.unlink(missing_ok=True)
         # Never through a link: the folder belongs to the server, and this process may be root.
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -76,13 +98,47 @@ class Feed:
             return False
         finally:
             os.close(handle)
-        if _SEGMENT.match(name) and size != self._size:
+        if SEGMENT.match(name) and size != self._size:
             self.refused[name] = f"{self._store.describe(entry)} has {size} bytes, a segment has {self._size}"
             target.unlink()
             return False
         self._user.own(target)
-        self.served.append(name)
         return True
+
+    def _look_ahead(self, name: str) -> None:
+        """Begin to fetch what the server will ask for next, and drop what it passed over (its timeline has changed)."""
+        wanted = following(name, _AHEAD, self._size)
+        for passed in self._ahead.keys() - set(wanted):
+            if prepared := self._ahead.pop(passed).result():
+                prepared.unlink()
+        if self._pool is None:
+            self._folder.ahead.mkdir(mode=0o700, exist_ok=True)
+            self._pool = ThreadPoolExecutor(_AHEAD)
+        for one in wanted:
+            if one not in self._ahead:
+                self._ahead[one] = self._pool.submit(self._prepare, one)
+
+    def _prepare(self, name: str) -> Path | None:
+        """A segment, unpacked in a folder that the server does not see. None when it is not there or not whole: it may be
+        being written, so whoever asks for it looks again, and notes what is wrong with it."""
+        path = self._folder.ahead / name
+        try:
+            for entry in (name, f"{name}.gz"):
+                if self._store.has(entry):
+                    if self._store.unpack(entry, path) == self._size:
+                        return path
+                    break
+        except (OSError, EOFError):
+            pass
+        path.unlink(missing_ok=True)
+        return None
+
+    def _drop_ahead(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+        self._ahead.clear()
+        shutil.rmtree(self._folder.ahead, ignore_errors=True)
 
 
 def target_not_reached(log: str) -> bool:

@@ -36,6 +36,7 @@ class Folder:
         self.data = path / "data"
         self.etc = path / "etc"
         self.feed = path / "feed"
+        self.ahead = path / "ahead"
         self.log = path / "log" / "server.log"
         self.root = path / "root"
 

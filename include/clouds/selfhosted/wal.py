@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from include.clouds.selfhosted.files import Entry, Store, unpacked_head
+from include.clouds.selfhosted.segments import name_of
 from include.values import Frozen
 
 _SEGMENT = re.compile(r"^([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.gz)?$")
@@ -61,12 +62,6 @@ def lsn(text: str) -> int:
     """An LSN such as ``0/2000028`` as a number of bytes."""
     high, _, low = text.partition("/")
     return (int(high, 16) << 32) + int(low, 16)
-
-
-def name_of(timeline: int, number: int, size: int) -> str:
-    """The file name of a segment."""
-    per_log = (1 << 32) // size
-    return f"{timeline:08X}{number // per_log:08X}{number % per_log:08X}"
 
 
 def segment_size(store: Store) -> int:
