@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from due_night import POOL, outcomes, watched
+from lab_homes import in_environment
 from standalone import PATIENCE, Standalone, standalone_on, until
 
+from include.costs.synthetic import write_bills
 from include.lab import airflow_home, airflow_server, airflow_settings, fleet
 from include.lab.airflow_client import FINISHED
 from include.lab.state import LabState
+from include.ledger import Ledger, open_ledger, url_from_environment
+from include.recovery.cold_drills import COLD_DRILL
 from include.settings import PROJECT
 
 LATE = """
@@ -164,3 +170,57 @@ def test_a_run_that_misses_its_deadline_is_told_by_mail(airflow: Standalone, sma
 
 def test_the_reaper_runs(airflow: Standalone) -> None:
     airflow.finished("reap_leftovers", airflow.api.trigger("reap_leftovers"))
+
+
+@pytest.fixture
+def ledger(small_lab: LabState) -> Iterator[Ledger]:
+    with in_environment(small_lab):
+        yield open_ledger(url_from_environment())
+
+
+def test_the_way_back_is_drilled_from_the_kit(airflow: Standalone, ledger: Ledger) -> None:
+    """The kit is what the verification before put into the stores."""
+    airflow.finished("verify_backups", airflow.api.trigger("verify_backups"))
+    states = airflow.finished("recover_cold", airflow.api.trigger("recover_cold", {"services": ["pricing"]}))
+    assert [state for task, state in states.items() if task.startswith("cold_verdict[")] == ["success"]
+    note = ledger.notes(event=COLD_DRILL)[-1]
+    assert (note.subject, note.detail["verdict"]) == ("pricing", "passed")
+    assert ledger.open_leases() == []
+
+
+def test_a_global_stop_holds_until_it_is_lifted(airflow: Standalone, ledger: Ledger) -> None:
+    airflow.finished("stop_drills", airflow.api.trigger("stop_drills", {"action": "stop", "reason": "a test of the stop"}))
+    try:
+        held = airflow.drill("identity")
+        airflow.api.wait("drill_restores", held, PATIENCE)
+        assert airflow.states("drill_restores", held).get("drill_selfhosted.restore[0]") != "success"
+        assert ledger.open_leases() == []
+        assert "a test of the stop" in str(ledger.notes(event="drill-held")[-1].detail)
+    finally:
+        airflow.finished("stop_drills", airflow.api.trigger("stop_drills", {"action": "resume", "reason": "the test is over"}))
+    assert ledger.stopped() is None
+
+
+def test_a_kept_sandbox_is_adopted_and_handed_back(airflow: Standalone, ledger: Ledger) -> None:
+    airflow.finished("drill_restores", airflow.drill("identity", keep_minutes=30))
+    (lease,) = ledger.open_leases()
+    asked = {"lease": lease.lease_id, "person": "ines-holm", "hours": 2}
+    airflow.finished("adopt_sandbox", airflow.api.trigger("adopt_sandbox", asked | {"action": "adopt"}))
+    adopted = ledger.lease(lease.lease_id)
+    assert adopted is not None and adopted.adopted_by == "ines-holm" and adopted.expires_at > lease.expires_at
+    airflow.finished("reap_leftovers", airflow.api.trigger("reap_leftovers"))
+    sandbox = Path(airflow.env["DRILLYARD_SANDBOX_ROOT"]) / lease.sandbox
+    assert sandbox.is_dir(), "the reaper leaves alone what a person has adopted"
+    airflow.finished("adopt_sandbox", airflow.api.trigger("adopt_sandbox", asked | {"action": "release"}))
+    airflow.finished("reap_leftovers", airflow.api.trigger("reap_leftovers"))
+    assert not sandbox.exists()
+    assert ledger.open_leases() == []
+
+
+def test_costs_are_reported(airflow: Standalone, tmp_path: Path) -> None:
+    write_bills(tmp_path / "bills", months=("2026-10",))
+    asked = {"months": ["2026-10"], "billing": str(tmp_path / "bills")}
+    airflow.finished("report_egress_costs", airflow.api.trigger("report_egress_costs", asked))
+    report = Path(airflow.env["DRILLYARD_REPORTS"]) / "costs" / "2026-10"
+    assert json.loads((report / "totals.json").read_text())["month"] == "2026-10"
+    assert (report / "index.html").exists()
