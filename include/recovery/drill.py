@@ -55,9 +55,13 @@ def heed_stop(desk: Desk, journal: Journal) -> None:
 def begin(desk: Desk, item: PlanItem, clock: Callable[[], datetime] = utcnow) -> Sandbox:
     """Decide, choose the point, check that it is safe, open the lease, start the restore. Returns at once.
 
-    A repeated call re-attaches to the sandbox that is there. Raises Halted, or Transient when the cloud cannot answer.
+    A repeated call re-attaches to the sandbox that is there. Raises Halted, also for a drill that was concluded before, or
+    Transient when the cloud cannot answer.
     """
     journal = Journal(desk.ledger, item, clock)
+    if ended := journal.first("concluded"):
+        # Its record may be sealed already: a second restore under the same name could only contradict it.
+        raise Halted(f"drill {item.drill_id} was concluded at {ended[0].isoformat()} and its record stands: trigger a new drill")
     if journal.first("decided") is None:
         stop = desk.ledger.stopped()
         if item.held or stop is not None:

@@ -123,6 +123,7 @@ def test_killed_after_a_journal_line_it_converges_on_one_sandbox(desk: Desk, tmp
 @pytest.mark.full
 @pytest.mark.parametrize("last", range(2, 75))
 def test_killed_after_every_journal_line(desk: Desk, tmp_path: Path, last: int) -> None:
+    """The journal has about sixty lines: with the last of these the drill is run to its end, and then once more."""
     killed_then_run(desk, tmp_path, last)
 
 
@@ -146,6 +147,18 @@ def killed_then_run(desk: Desk, tmp_path: Path, last: int) -> None:
 def child(file: Path, last: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(Path(__file__).with_name("killed_drill.py")), str(file), str(last)]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=180, check=False)
+
+
+def test_a_drill_that_was_concluded_is_not_restored_again(desk: Desk) -> None:
+    """Its tasks were cleared, or it was killed between its conclusion and its record: the record is the journal's, and stays."""
+    item = planned()
+    first = run_drill(desk, item, None)
+    lines = len(desk.ledger.journal(item.drill_id))
+    with pytest.raises(drill.Halted, match=r"was concluded at .*: trigger a new drill"):
+        drill.begin(desk, item)
+    assert run_drill(desk, item, None) == first
+    assert len(desk.ledger.journal(item.drill_id)) == lines
+    assert remains(desk) == []
 
 
 def test_killed_and_never_run_again_the_reaper_ends_it_and_the_record_says_how_far_it_got(desk: Desk, tmp_path: Path) -> None:
