@@ -144,6 +144,7 @@ def kill_at(where: Site, tmp_path: Path, line: int) -> tuple[str, int]:
 
 
 def goes_on_after(where: Site, tmp_path: Path, line: int) -> bool:
+    business_goes_on(where)
     drill_id, code = kill_at(where, tmp_path, line)
     record = persist(where, where.item(drill_id.rpartition(".")[2]))
     assert record.verdict is Verdict.PASSED, (line, record.summary)
