@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from include.recovery import drill, expectations, leases
+from include.recovery import drill, expectations, leases, pace
 from include.recovery.conclude import conclude, hold
 from include.recovery.contracts import Transient
 from include.recovery.model import PlanItem, Status
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from include.recovery.desk import Desk
 
 POLL, SLOWEST = 0.1, 5.0
-"""Seconds between two looks at a sandbox: a tenth of what was waited, within these. A look that comes late counts as RTO."""
+"""Seconds between two looks at a sandbox, at first and at most (`include.recovery.pace`)."""
 
 
 def run_drill(desk: Desk, item: PlanItem, docs: Path | None, say: Callable[[str], None] = lambda _: None) -> DrillRecord:
@@ -56,4 +56,4 @@ def ready(desk: Desk, item: PlanItem) -> None:
                 return
         except Transient:
             pass  # unknown is not failed: look again; the drill's own time ends that
-        time.sleep(min(max((time.monotonic() - began) / 10, POLL), SLOWEST))
+        time.sleep(pace.pause(time.monotonic() - began, POLL, SLOWEST))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +15,7 @@ class SandboxTrigger(BaseTrigger):
     """Looks at one sandbox until it is ready, has failed, or the drill must stop. Carries the plan item, no secret.
 
     :param item: the plan item, as JSON types.
-    :param poll: seconds between two looks, at first; it grows by half each time up to `slowest`.
+    :param poll: seconds between two looks, at first, and at most `slowest` (`include.recovery.pace`).
     :param rest: seconds before the first look.
     """
 
@@ -29,15 +30,16 @@ class SandboxTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: ``{"status": "succeeded"}`` or ``{"status": "halted", "reason": …}``."""
-        pause = self.poll
+        from include.recovery.pace import pause
+
         await asyncio.sleep(self.rest)
+        began = time.monotonic()
         while True:
             outcome = await sync_to_async(_look, thread_sensitive=False)(self.item)
             if outcome is not None:
                 yield TriggerEvent(outcome)  # type: ignore[no-untyped-call]
                 return
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, self.slowest)
+            await asyncio.sleep(pause(time.monotonic() - began, self.poll, self.slowest))
 
 
 def _look(raw: dict[str, Any]) -> dict[str, str] | None:
