@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -181,3 +183,11 @@ def test_records_come_back_as_they_were(store: Store) -> None:
     store.put_new("records/2026/01/05/half.json", b"{")
     with pytest.raises(ValueError, match=r"half\.json in store"):
         list(store.records())
+
+
+def test_cloud_storage_is_asked_over_https_alone() -> None:
+    """Also on a bare machine: its library would ask over gRPC first, and wait a minute for each call."""
+    code = "import include, gcsfs; print(gcsfs.GCSFileSystem.__module__)"
+    bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "gcsfs.core"

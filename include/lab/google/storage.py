@@ -20,8 +20,8 @@ from include.lab.double import HOST
 from include.lab.processes import Process
 
 VARIABLES = {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
-"""For every process that reads this store: gcsfs would otherwise ask for a bucket's type over gRPC, which the server does not
-speak, and wait a minute for it. Must be set before gcsfs is imported."""
+"""For processes that import gcsfs before this project, which sets it as well: it would ask for a bucket's type over gRPC, which
+this server does not speak, and wait a minute for it."""
 
 
 class CloudStorage:
