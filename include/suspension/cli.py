@@ -53,7 +53,7 @@ def plan(
     for why in forgotten.values():
         print(f"????? {why}")
     acts = sum(decision.action in ("stop", "start", "warn") for decision in decisions)
-    print(f"{len(decisions)} resources, {acts} acts{saving(looks)}")
+    print("; ".join(part for part in (f"{len(decisions)} resources, {acts} acts", saving(looks)) if part))
 
 
 @app.command()
@@ -132,7 +132,8 @@ def savings(
         found = settle(from_environment, a_month(month), bill, utcnow())
     for one in found:
         if forecast:
-            print(f"{one.month} {one.environment} ({one.owner}): forecast {one.forecast} {one.currency}, not settled yet")
+            amount = "without a price in rates.yaml" if one.forecast is None else f"{one.forecast} {one.currency}"
+            print(f"{one.month} {one.environment} ({one.owner}): forecast {amount}, not settled yet")
             continue
         print(f"{one.month} {one.environment} ({one.owner}): {one.hours} hours, forecast {one.forecast}, settled {one.settled}")
         print(f"  {one.currency}: would have cost {one.counterfactual}, storage {one.stays}, other {one.other}")

@@ -42,7 +42,7 @@ def saving(looks: Iterable[Look]) -> str:
     catalog = load(platform_dir()).catalog
     known = foreseen([(resource, decision) for resource, decision, _ in stops], stops[0][2], catalog.rates)
     without = f", without {', '.join(known.unknown)}: no price in rates.yaml, or no time to wake" if known.unknown else ""
-    return f"; forecast to save {known.amount} {catalog.platform.currency} until they are woken{without}"
+    return f"forecast to save {known.amount} {catalog.platform.currency} until they are woken{without}"
 
 
 def catalogued(only: str | None = None) -> list[Batch]:

@@ -19,6 +19,11 @@ FIRST_LOOK = 2.5
 """Seconds until the first look at what was begun."""
 
 
+def until_next_look(waited: float, most: float) -> float:
+    """Seconds until the next look, after so many in all: as many again, but no more than `most`."""
+    return min(most, max(FIRST_LOOK, waited))
+
+
 class SuspendOperator(BaseOperator):
     """Sweep one account and region: put to sleep and wake what is due, and wait in the triggerer until it is done.
 
@@ -64,7 +69,7 @@ class SuspendOperator(BaseOperator):
         swept = sweep(sleep_desk(self.cloud), batch, utcnow(), self.environment or None)
         self._say(swept)
         if swept.pending and waited < self.patience:
-            pause = min(self.poll, max(FIRST_LOOK, waited))
+            pause = until_next_look(waited, self.poll)
             self.defer(trigger=PauseTrigger(seconds=pause, waited=waited + pause), method_name="again")
         return swept.model_dump(mode="json", include={"counts", "stopped", "started", "pending", "failed", "unreadable"})
 
