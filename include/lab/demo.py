@@ -20,7 +20,7 @@ from include.catalog.load import load
 from include.evidence import publish
 from include.evidence.record import DrillRecord, NoteRecord, VerificationRecord
 from include.evidence.table import print_table
-from include.lab import airflow_home, clouds, home, lab
+from include.lab import airflow_home, clouds, demo_sleep, home, lab
 from include.lab.faults import board
 from include.lab.findings import compare
 from include.ledger import open_ledger, url_from_environment
@@ -39,7 +39,7 @@ WHY = {
 
 
 def main() -> int:
-    """Run it. Exit status 0 when every planted fault was found by name and nothing else was."""
+    """Run it. Exit status 0 when every planted fault was found by name and nothing else was, and what slept is as it was."""
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -56,8 +56,15 @@ def main() -> int:
         say("DAG verify_backups: every backup checked, a canary known to be bad among them")
         run_dags(environment, "verify_backups", [{"full": True}])
         say("DAG drill_restores: every database restored, made harmless, questioned, measured, discarded")
-        run_dags(environment, "drill_restores", [{**WHY, "services": services} for services in lanes()])
-        return report(place, say)
+        with ThreadPoolExecutor(1) as beside:
+            say(
+                f"DAG {demo_sleep.DAG}, beside it: the environment {demo_sleep.ENVIRONMENT} put to sleep on all clouds, and woken"
+            )
+            log = FOLDER / f"{demo_sleep.DAG}.log"
+            night = beside.submit(demo_sleep.sleep_and_wake, environment, WHY["requested_by"], log)
+            run_dags(environment, "drill_restores", [{**WHY, "services": services} for services in lanes()])
+            saving = night.result()
+        return report(place, say, saving)
     finally:
         say("stopping the lab")
         lab.down(place, tell=lambda _: None)
@@ -119,8 +126,8 @@ def run_dags(environment: Mapping[str, str], dag_id: str, confs: Sequence[Mappin
         raise RuntimeError(f"{dag_id} wrote no record; its last words:\n{outputs[0][-3000:]}")
 
 
-def report(place: Path, say: Say) -> int:
-    """The table, the page, and the planted faults that were found."""
+def report(place: Path, say: Say, saving: str) -> int:
+    """The table, the page, what slept, and the planted faults that were found. `saving`: of a night, in words."""
     run_sealed = publish.current()
     page = publish.publish_readiness()
     print()
@@ -143,10 +150,12 @@ def report(place: Path, say: Say) -> int:
     canaries = "every canary was caught" if run_sealed.canary and run_sealed.canary.caught else "THE CANARY WAS NOT CAUGHT"
     left = leftovers(place)
     say(f"{canaries}; left behind: {', '.join(left) or 'nothing'}")
+    slept, as_before = demo_sleep.back()
+    say(f"{slept}; {saving}")
     print(f"\nreport: {page}")
     print(f"found {len(result.found)} of {len(planted)} planted faults, {len(result.false)} false findings")
     caught = run_sealed.canary is not None and run_sealed.canary.caught
-    return 0 if result.exact and caught and not left else 1
+    return 0 if result.exact and caught and not left and as_before else 1
 
 
 def leftovers(place: Path) -> list[str]:

@@ -26,6 +26,8 @@ class ManagedPart(LabCloud):
     """One of the two."""
 
     estate: ClassVar[ModuleType]
+    sleepers: ClassVar[ModuleType]
+    """What is there for the environment that sleeps: `build`, `CONNECTION` and `connection`."""
     connection: ClassVar[str]
     """The Airflow connection of the example platform."""
     holder: ClassVar[str]
@@ -59,13 +61,18 @@ class ManagedPart(LabCloud):
 
     def build(self) -> dict[str, Any]:
         self.estate.build(self.double(), self.client(), utcnow())
+        self.sleepers.build(self.url(), self.client())
         return {}
 
     def url(self) -> str:
         return self.double().url
 
     def variables(self) -> dict[str, str]:
-        return {f"AIRFLOW_CONN_{self.connection.upper()}": json.dumps(self.estate.connection(self.url())), **self.settings()}
+        opened = {
+            self.connection: self.estate.connection(self.url()),
+            self.sleepers.CONNECTION: self.sleepers.connection(self.url()),
+        }
+        return {**{f"AIRFLOW_CONN_{name.upper()}": json.dumps(one) for name, one in opened.items()}, **self.settings()}
 
     def servers(self) -> list[str]:
         told: Mapping[str, list[str]] = self.double().ask("servers")

@@ -24,6 +24,8 @@ def example_without(clouds: Collection[str], target: Path) -> Path:
             path.unlink()
         else:
             _rewrite(path, lambda entry: _without_dependencies(entry, gone))
+    for path in (target / "environments").glob("*.yaml"):
+        _rewrite(path, lambda entry: _without_accounts(entry, clouds))
     _rewrite(target / "platform.yaml", lambda entry: _without_clouds(entry, clouds))
     _rewrite(target / "rates.yaml", lambda entry: {**entry, "rates": _but(entry["rates"], clouds)})
     return target
@@ -51,6 +53,15 @@ def _without_dependencies(entry: dict[str, Any], gone: Collection[str]) -> dict[
     if "depends_on" not in entry:
         return entry
     return {**entry, "depends_on": [name for name in entry["depends_on"] if name not in gone]}
+
+
+def _without_accounts(entry: dict[str, Any], clouds: Collection[str]) -> dict[str, Any]:
+    """What sleeps on the other clouds; an environment that has nothing there never sleeps."""
+    if "suspension" not in entry:
+        return entry
+    kept = [one for one in entry["suspension"]["accounts"] if one["cloud"] not in clouds]
+    rest = {name: value for name, value in entry.items() if name != "suspension"}
+    return {**rest, "suspension": {**entry["suspension"], "accounts": kept}} if kept else rest
 
 
 def _without_clouds(entry: dict[str, Any], clouds: Collection[str]) -> dict[str, Any]:

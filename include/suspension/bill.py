@@ -59,8 +59,11 @@ def _instant(value: object) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def settle(connections: Connections, month: str, focus: Path, now: datetime) -> list[Saved]:
-    """What each environment saved in a month, from ledger and bill; written down as notes for finance's report."""
+def settle(connections: Connections, month: str, focus: Path | None, now: datetime) -> list[Saved]:
+    """What each environment saved in a month, from ledger and bill; written down as notes for finance's report.
+
+    `focus` None: there is no bill yet, and only the forecast by rates is written. What was settled before stays.
+    """
     from include.catalog.load import load
     from include.evidence.stores import open_stores
     from include.ledger import open_ledger
@@ -72,7 +75,7 @@ def settle(connections: Connections, month: str, focus: Path, now: datetime) -> 
     catalog, ledger = loaded.catalog, open_ledger(ledger_url(connections))
     sleeps = Sleeps(ledger).sleeps(datetime(1970, 1, 1, tzinfo=UTC), now)
     resources = {bill_key(one.former.resource): one.former.resource for one in sleeps}
-    rows = charges(focus, resources.values())
+    rows = charges(focus, resources.values()) if focus is not None else []
     found = saved(sleeps, rows, catalog.environments, catalog.rates, month, now, catalog.platform.currency)
     write(found, ledger, open_stores(catalog.platform.evidence, connections), now)
     return found

@@ -33,10 +33,11 @@ def plan(
     """Print what would happen at a time, and why, from what runs now. Changes nothing."""
     from include.recovery.cli_plan import instant
     from include.suspension.forgotten import listed
-    from include.suspension.plan import plan_all
+    from include.suspension.plan import plan_all, saving
 
+    now = instant(at)
     with plain_errors():
-        looks = plan_all(instant(at), environment)
+        looks = plan_all(now, environment)
         forgotten = {} if environment else listed()
     decisions = [decision for one in looks for decision in one.decisions.values()]
     if as_json:
@@ -52,7 +53,7 @@ def plan(
     for why in forgotten.values():
         print(f"????? {why}")
     acts = sum(decision.action in ("stop", "start", "warn") for decision in decisions)
-    print(f"{len(decisions)} resources, {acts} acts")
+    print("; ".join(part for part in (f"{len(decisions)} resources, {acts} acts", saving(looks)) if part))
 
 
 @app.command()
@@ -117,6 +118,7 @@ def _ask(environment: str, action: str, hours: float, by: str, why: str) -> None
 def savings(
     month: Annotated[str, typer.Option(help="YYYY-MM.")],
     focus: Annotated[Path | None, typer.Option(help="The cost report's folder `focus`. Default: the month's report.")] = None,
+    forecast: Annotated[bool, typer.Option("--forecast", help="By rates alone, before the bill is there.")] = False,
 ) -> None:
     """Settle what a month's sleep saved from the bill, and write it down for finance's report."""
     from include.connections import from_environment
@@ -126,8 +128,13 @@ def savings(
     from include.values import utcnow
 
     with plain_errors():
-        found = settle(from_environment, a_month(month), focus or report_dir() / "costs" / month / "focus", utcnow())
+        bill = None if forecast else focus or report_dir() / "costs" / month / "focus"
+        found = settle(from_environment, a_month(month), bill, utcnow())
     for one in found:
+        if forecast:
+            amount = "without a price in rates.yaml" if one.forecast is None else f"{one.forecast} {one.currency}"
+            print(f"{one.month} {one.environment} ({one.owner}): forecast {amount}, not settled yet")
+            continue
         print(f"{one.month} {one.environment} ({one.owner}): {one.hours} hours, forecast {one.forecast}, settled {one.settled}")
         print(f"  {one.currency}: would have cost {one.counterfactual}, storage {one.stays}, other {one.other}")
         for key in one.unknown:

@@ -20,6 +20,7 @@ from include.values import Frozen
 
 if TYPE_CHECKING:
     from include.ledger.sleeps import Sleep
+    from include.suspension.decision import Decision
 
 HOUR = timedelta(hours=1)
 BEFORE = 24
@@ -167,10 +168,39 @@ def _hours(begin: datetime, end: datetime) -> list[datetime]:
 
 def price(former: FormerState, rates: Rates | None) -> Decimal | None:
     """What a former state costs in an hour by rates.yaml; None where its machine type has no price."""
-    resource = former.resource
+    return hourly(former.resource, rates)
+
+
+def hourly(resource: Resource, rates: Rates | None) -> Decimal | None:
+    """What a resource that is up costs in an hour by rates.yaml; None where its machine type has no price."""
     rate = rates.rates.get(resource.cloud) if rates else None
     known = rate.sizes.get(resource.instance_type or "") if rate else None
     return None if known is None else known * max(resource.count, 1)
+
+
+class Foreseen(NamedTuple):
+    """What the stops of a plan would save until each is woken."""
+
+    amount: Decimal
+    unknown: tuple[str, ...]
+    """Names of those without a price in rates.yaml, or without a time at which they wake: not in the amount."""
+
+
+def foreseen(stops: Iterable[tuple[Resource, Decision]], now: datetime, rates: Rates | None) -> Foreseen:
+    """The forecast of what is decided to be stopped at `now`, in the platform's currency."""
+    total, unknown = Fraction(0), []
+    for resource, decision in stops:
+        known = hourly(resource, rates)
+        if known is None or decision.until is None:
+            unknown.append(decision.name)
+        else:
+            total += _for(known, now, decision.until)
+    return Foreseen(cents(total), tuple(sorted(unknown)))
+
+
+def _for(rate: Decimal, begin: datetime, end: datetime) -> Fraction:
+    """The price of a span of time at a rate an hour."""
+    return Fraction(rate) * Fraction((end - begin) // timedelta(microseconds=1), 3_600_000_000)
 
 
 def _forecast(sleeps: Sequence[Sleep], rates: Rates | None, start: datetime, until: datetime) -> Fraction | None:
@@ -184,7 +214,7 @@ def _forecast(sleeps: Sequence[Sleep], rates: Rates | None, start: datetime, unt
         planned = sleep.former.expected_until or sleep.woken_at or until
         end = min(planned, _next_month(start))
         if end > begin:
-            total += Fraction(known) * Fraction((end - begin) // timedelta(microseconds=1), 3_600_000_000)
+            total += _for(known, begin, end)
     return total
 
 

@@ -16,12 +16,12 @@ from power_harness import PowerHarness, Thing
 from include.clouds import aws as room
 from include.clouds.aws import clients, policy
 from include.connections import ConnectionInfo, parse
-from include.lab.aws import control
+from include.lab.aws import control, sleepers
 from include.lab.aws.control import AwsLab
 from include.suspension.model import Batch, Metric
 
 REGION = "eu-central-1"
-TAGS = [{"Key": "environment", "Value": "test"}]
+TAGS = {"environment": "test"}
 
 
 class Hands:
@@ -35,32 +35,17 @@ class Hands:
         self.ecs.register_task_definition(family="web", containerDefinitions=[{"name": "web", "image": "web", "memory": 64}])
         role = "arn:aws:iam::123456789012:role/eks"
         self.eks.create_cluster(name="k8s", roleArn=role, resourcesVpcConfig={})
-        images = self.ec2.describe_images(Owners=["amazon"])["Images"]
-        self.image, self.role = images[0]["ImageId"], role
-        self.scaling.create_launch_configuration(LaunchConfigurationName="lc", ImageId=self.image, InstanceType="m6g.large")
+        self.role = role
 
     def instance(self, name: str) -> str:
-        tags = [{"ResourceType": "instance", "Tags": [*TAGS, {"Key": "Name", "Value": name}]}]
-        made = self.ec2.run_instances(
-            ImageId=self.image, InstanceType="m6g.large", MinCount=1, MaxCount=1, TagSpecifications=tags
-        )
-        return str(made["Instances"][0]["InstanceId"])
+        return sleepers.instances(self.ec2, 1, "m6g.large", {**TAGS, "Name": name})[0]
 
     def instance_state(self, name: str) -> Any:
         row = self.ec2.describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"][0]
         return row["State"]["Name"], row["InstanceType"], row["Placement"]["AvailabilityZone"], row.get("Tags")
 
     def group(self, name: str) -> str:
-        self.scaling.create_auto_scaling_group(
-            AutoScalingGroupName=name,
-            LaunchConfigurationName="lc",
-            MinSize=1,
-            MaxSize=5,
-            DesiredCapacity=2,
-            AvailabilityZones=[f"{REGION}a"],
-            Tags=[{**tag, "PropagateAtLaunch": True} for tag in TAGS],
-        )
-        self.scaling.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["AZRebalance"])
+        sleepers.group(self.scaling, self.ec2, name, (1, 2, 5), "m6g.large", TAGS)
         deadline = time.monotonic() + 30
         while self.group_state(name)[-1] != 2:
             assert time.monotonic() < deadline
@@ -74,10 +59,7 @@ class Hands:
         return row["MinSize"], row["MaxSize"], row["DesiredCapacity"], suspended, len(serving)
 
     def database(self, name: str) -> str:
-        self.rds.create_db_instance(
-            DBInstanceIdentifier=name, DBInstanceClass="db.t4g.micro", Engine="postgres", AllocatedStorage=20,
-            MasterUsername="dbadmin", MasterUserPassword="a-password-1", BackupRetentionPeriod=0, Tags=TAGS,
-        )  # fmt: skip
+        sleepers.database(self.rds, name, TAGS)
         deadline = time.monotonic() + 30
         while self.database_state(name)[0] != "available":
             assert time.monotonic() < deadline

@@ -15,6 +15,7 @@ from include.clouds import azure as room
 from include.clouds.azure import rights
 from include.clouds.azure.clients import Azure, from_connection
 from include.connections import ConnectionInfo
+from include.lab.azure import sleepers
 from include.lab.azure.cloud import azure
 from include.lab.double import DoubleServer, knock
 from include.suspension.model import Batch, Metric
@@ -34,8 +35,7 @@ class Hands:
         self.servers, self.clusters = self.api.postgres.servers, self.api.clusters.managed_clusters
 
     def machine(self, name: str) -> str:
-        body = {"location": REGION, "tags": TAGS, "properties": {"hardwareProfile": {"vmSize": "Standard_D2s_v5"}}}
-        return str(self.machines.begin_create_or_update(GROUP, name, body, polling=False).result().id)
+        return sleepers.machine(self.api, GROUP, REGION, name, "Standard_D2s_v5", TAGS)
 
     def machine_state(self, identifier: str) -> Any:
         rows = [one.as_dict() for kind in (None, "true") for one in self.machines.list_all(status_only=kind)]

@@ -17,6 +17,7 @@ from include.clouds.google import rights
 from include.clouds.google.clients import Google, from_connection
 from include.connections import ConnectionInfo
 from include.lab.double import DoubleServer, knock
+from include.lab.google import sleepers
 from include.lab.google.cloud import google
 from include.suspension.model import Batch, Metric
 
@@ -42,9 +43,7 @@ class Hands:
             time.sleep(0.02)
 
     def instance(self, name: str) -> str:
-        body = {"name": name, "labels": LABELS, "machineType": f"zones/{ZONE}/machineTypes/e2-medium"}
-        self.api.call(self.compute.instances().insert(project=PROJECT, zone=ZONE, body=body))
-        return f"zones/{ZONE}/{name}"
+        return sleepers.machine(self.api, PROJECT, ZONE, name, "e2-medium", LABELS)
 
     def listed(self, kind: str, name: str) -> dict[str, Any]:
         told = self.api.call(getattr(self.compute, kind)().aggregatedList(project=PROJECT))["items"]

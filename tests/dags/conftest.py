@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,10 @@ RunDag = Callable[..., DagTest]
 
 @pytest.fixture
 def run_dag(airflow_env: dict[str, str]) -> RunDag:
-    """``run_dag(dag_id, conf={…}, env={…}, dags=folder)``: one run by `airflow dags test`, with more environment (a lab's)."""
+    """``run_dag(dag_id, conf={…}, env={…}, dags=folder)``: one run by `airflow dags test`, with more environment (a lab's).
+
+    ``then=[{…}]``: runs after it, each with its own conf, in the same process; a red one is the last.
+    """
 
     def run(
         dag_id: str,
@@ -50,6 +53,7 @@ def run_dag(airflow_env: dict[str, str]) -> RunDag:
         env: Mapping[str, str] | None = None,
         dags: Path | None = None,
         timeout: float = 600,
+        then: Sequence[Mapping[str, Any]] = (),
     ) -> DagTest:
         import json
 
@@ -58,8 +62,9 @@ def run_dag(airflow_env: dict[str, str]) -> RunDag:
         if dags is not None:
             whole["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
         try:
-            command = ["dags", "test", dag_id, *(["--conf", json.dumps(dict(conf))] if conf else [])]
-            return DagTest(0, airflow_home.run_airflow(whole, command, timeout=timeout))
+            confs = [["--conf", json.dumps(dict(one))] if one else [] for one in (conf, *then)]
+            commands = [["dags", "test", dag_id, *given] for given in confs]
+            return DagTest(0, airflow_home.run_airflow(whole, *commands, timeout=timeout))
         except airflow_home.CommandFailed as failed:
             return DagTest(failed.code, failed.output)
 

@@ -14,7 +14,7 @@ import yaml
 from include.evidence import keys
 from include.ledger import open_ledger
 from include.suspension.decision import Phase
-from tests.lab.suspension_lab import PLATFORM, REGION, STAGING, Staging, staging
+from tests.lab.suspension_lab import PLATFORM, REGION, STAGING, Staging, hours_away, staging
 
 DAG = "suspend_environments"
 NETWORK = {"subnet_group": "sandbox", "security_groups": ["sg-1"], "parameter_groups": {"18": "sandbox-18"}}
@@ -25,12 +25,6 @@ NETWORK = {"subnet_group": "sandbox", "security_groups": ["sg-1"], "parameter_gr
 def account() -> Iterator[Staging]:
     with staging() as opened:
         yield opened
-
-
-def hours_away(now: datetime) -> dict[str, Any]:
-    """A schedule whose hours are over since most of a day, and begin in some hours, whenever this runs."""
-    begin, end = now + timedelta(hours=6), now + timedelta(hours=8)
-    return {"timezone": "UTC", "periods": [{"begintime": f"{begin:%H:%M}", "endtime": f"{end:%H:%M}"}]}
 
 
 @pytest.fixture

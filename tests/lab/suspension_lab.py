@@ -22,7 +22,7 @@ from include.clouds.aws import clients
 from include.connections import parse
 from include.evidence.store import LocalStore
 from include.evidence.stores import Stores
-from include.lab.aws import control
+from include.lab.aws import control, sleepers
 from include.lab.aws.control import AwsLab
 from include.ledger import open_ledger
 from include.ledger.migrations import migrate
@@ -41,9 +41,10 @@ MONDAY = datetime(2037, 12, 7, tzinfo=UTC)
 """After every launch in the lab, whenever the tests run: nothing here counts as started by hand in a simulated night."""
 NOON, NIGHT, MORNING = MONDAY + timedelta(hours=12), MONDAY + timedelta(hours=21), MONDAY + timedelta(days=1, hours=6, minutes=40)
 OFFICE = {"timezone": "UTC", "periods": [{"weekdays": "mon-fri", "begintime": "07:00", "endtime": "19:00"}]}
+TAGS = {"environment": "staging"}
 STAGING: dict[str, Any] = {
     "accounts": [{"cloud": "aws", "account": ACCOUNT, "connection": "aws_staging", "regions": [REGION]}],
-    "match": {"environment": "staging"},
+    "match": TAGS,
     "schedules": {"office": OFFICE},
     "schedule": "office",
     "guards": {"transactions": {"unchecked": True}},
@@ -58,6 +59,12 @@ PLATFORM = Platform.model_validate(
         "evidence": [{"name": "one", "url": "unused", "failure_domain": "here"}],
     }
 )
+
+
+def hours_away(now: datetime) -> dict[str, Any]:
+    """A schedule whose hours are over since most of a day, and begin in some hours, whenever this runs."""
+    begin, end = now + timedelta(hours=6), now + timedelta(hours=8)
+    return {"timezone": "UTC", "periods": [{"begintime": f"{begin:%H:%M}", "endtime": f"{end:%H:%M}"}]}
 
 
 @dataclass
@@ -82,33 +89,10 @@ class Staging:
 
     def instances(self, count: int, *, kind: str = "m5.large", **tags: str) -> list[str]:
         """Running instances with the environment's tag."""
-        given = [{"Key": key, "Value": value} for key, value in ({"environment": "staging"} | tags).items()]
-        ec2 = self.client("ec2")
-        image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-        made = ec2.run_instances(
-            ImageId=image,
-            InstanceType=kind,
-            MinCount=count,
-            MaxCount=count,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": given}],
-        )
-        return [one["InstanceId"] for one in made["Instances"]]
+        return sleepers.instances(self.client("ec2"), count, kind, TAGS | tags)
 
     def group(self, name: str, low: int, desired: int, high: int) -> str:
-        scaling, ec2 = self.client("autoscaling"), self.client("ec2")
-        image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-        scaling.create_launch_configuration(LaunchConfigurationName=f"lc-{name}", ImageId=image, InstanceType="m5.large")
-        scaling.create_auto_scaling_group(
-            AutoScalingGroupName=name,
-            LaunchConfigurationName=f"lc-{name}",
-            MinSize=low,
-            MaxSize=high,
-            DesiredCapacity=desired,
-            AvailabilityZones=[f"{REGION}a"],
-            Tags=[{"Key": "environment", "Value": "staging", "PropagateAtLaunch": True}],
-        )
-        scaling.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["AZRebalance"])
-        return name
+        return sleepers.group(self.client("autoscaling"), self.client("ec2"), name, (low, desired, high), "m5.large", TAGS)
 
     def group_sizes(self, name: str) -> tuple[int, int, int, list[str]]:
         row = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]

@@ -9,10 +9,13 @@ import pytest
 from include.catalog.load import load
 from include.lab import backups, business, clouds, environment, fleet, home
 from include.lab.aws import estate as aws_estate
+from include.lab.aws import sleepers as aws_sleepers
 from include.lab.azure import estate as azure_estate
+from include.lab.azure import sleepers as azure_sleepers
 from include.lab.faults import board
 from include.lab.faults.of_data import written_tables
 from include.lab.google import estate as google_estate
+from include.lab.google import sleepers as google_sleepers
 from include.lab.platform import example_without
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
@@ -38,6 +41,22 @@ def test_the_example_without_some_clouds_passes_too(tmp_path, gone):
     assert {d.cloud for s in part.catalog.services.values() for d in s.datastores} == {"selfhosted", *clouds.ALL} - set(gone)
     kept = {"north", "south", *(store for cloud, store in (("aws", "frankfurt"), ("google", "belgium")) if cloud not in gone)}
     assert {store.name for store in part.catalog.platform.evidence} == kept
+    test = part.catalog.environments["test"].suspension
+    assert {one.cloud for one in test.accounts} == set(clouds.ALL) - set(gone) if test else set(gone) == set(clouds.ALL)
+
+
+def test_what_sleeps_in_the_example_is_what_the_lab_has_for_it(example):
+    test = example.catalog.environments["test"].suspension
+    asleep = {
+        ("aws", aws_sleepers.ACCOUNT, aws_sleepers.CONNECTION, aws_sleepers.REGION),
+        ("google", google_sleepers.PROJECT, google_sleepers.CONNECTION, google_sleepers.REGION),
+        ("azure", azure_sleepers.SUBSCRIPTION, azure_sleepers.CONNECTION, azure_sleepers.REGION),
+    }
+    assert {(one.cloud, one.account, one.connection, *one.regions) for one in test.accounts} == asleep
+    production = {aws_estate.HOME_ACCOUNT, google_estate.PROJECT, azure_estate.SUBSCRIPTION}
+    assert production & {one.account for one in test.accounts} == set()
+    assert test.match == aws_sleepers.TAGS == google_sleepers.LABELS == azure_sleepers.TAGS
+    assert test.guards.transactions.connections == {aws_sleepers.DATABASE: aws_sleepers.DATABASE_CONNECTION}
 
 
 def test_every_catalogued_database_is_in_the_fleet_and_the_other_way_round(example):

@@ -57,6 +57,10 @@ def test_every_connection_that_the_example_platform_names_is_in_it() -> None:
     platform = yaml.safe_load((PROJECT / "include" / "platforms" / "example" / "platform.yaml").read_text())
     places = [*platform["evidence"], *(cloud["settings"] for cloud in platform["clouds"].values())]
     named |= {place["connection"] for place in places if "connection" in place}
+    for file in (PROJECT / "include" / "platforms" / "example" / "environments").glob("*.yaml"):
+        suspension = yaml.safe_load(file.read_text()).get("suspension", {})
+        named |= {place["connection"] for place in suspension.get("accounts", [])}
+        named |= set(suspension.get("guards", {}).get("transactions", {}).get("connections", {}).values())
     assert len(named) > len(fleet.SERVERS)
     assert named - ids == set()
 

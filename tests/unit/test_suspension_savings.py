@@ -16,8 +16,8 @@ from include.catalog.model import Rates
 from include.ledger.sleeps import Sleep
 from include.suspension.cli import app
 from include.suspension.model import FormerState
-from include.suspension.savings import HOUR, Charge, cents, months, saved, touched
-from tests.unit.suspension_samples import NIGHT, NOON, environment, machine
+from include.suspension.savings import HOUR, Charge, cents, foreseen, months, saved, touched
+from tests.unit.suspension_samples import NIGHT, NOON, decision, environment, machine
 
 RATES = Rates.model_validate({"rates": {"aws": {"sizes": {"m5.large": "0.12"}}}, "source": "a list"})
 RESOURCE = machine(billed_as="i-1")
@@ -88,6 +88,16 @@ def test_months_and_cents() -> None:
     assert months([sleep(24 * 5, 24 * 3)], NOON) == ["2026-11", "2026-12"]
     halves = [cents(Fraction(one)) for one in ("1/200", "-1/200", "1/3", "0")]
     assert halves == [Decimal("0.01"), Decimal("-0.01"), Decimal("0.33"), Decimal("0.00")]
+
+
+def test_a_plans_stops_are_forecast_until_each_is_woken_and_what_has_no_price_is_named() -> None:
+    priced, other = machine(count=2), machine(id="i-2", name="odd", instance_type="x9.huge")
+    stop = decision(priced)
+    assert (stop.action, stop.until) == ("stop", NIGHT + timedelta(hours=9))
+    endless = stop.model_copy(update={"name": "endless", "until": None})
+    found = foreseen([(priced, stop), (other, decision(other)), (priced, endless)], NIGHT, RATES)
+    assert found == (Decimal("2.16"), ("endless", "odd"))
+    assert foreseen([(priced, stop)], NIGHT, None) == (Decimal("0.00"), ("build-1",))
 
 
 @pytest.mark.parametrize("month", ["11", "2026-13", "2026-11-01", "../2026-11"])

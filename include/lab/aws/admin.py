@@ -105,13 +105,17 @@ class Admin:
         self.rds.short.clear()
 
     def do_age_instances(self, region: str, launched: str, account: str = HOME_ACCOUNT) -> int:
-        """Give every EC2 instance of a region another launch time. There is no such call in AWS or moto."""
+        """Give every EC2 and RDS instance of a region another time at which it was launched, or made. There is no such call in
+        AWS or moto; gives how many."""
         from moto.ec2.models import ec2_backends
 
-        found = [one for held in ec2_backends[account][region].all_reservations() for one in held.instances]
-        for instance in found:
+        machines = [one for held in ec2_backends[account][region].all_reservations() for one in held.instances]
+        databases = list(_rds(account, region).databases.values())
+        for instance in machines:
             instance.launch_time = datetime.fromisoformat(launched)
-        return len(found)
+        for database in databases:
+            database.instance_create_time = datetime.fromisoformat(launched)
+        return len(machines) + len(databases)
 
     def do_restart_due(self, at: str) -> list[str]:
         """What Amazon does by itself until an instant: instances that were stopped seven days before it start again."""

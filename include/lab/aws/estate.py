@@ -9,6 +9,7 @@ from typing import Any
 
 from include.lab import business
 from include.lab.aws.control import CREDENTIALS, AwsLab
+from include.lab.aws.rds import HOME_ACCOUNT
 from include.lab.postgres import HOST
 from include.values import Frozen, utcnow
 
@@ -122,9 +123,11 @@ def create(lab: AwsLab, instance: Instance, key: str) -> None:
     lab.beat(region=HOME_REGION, instance=instance.name, database=instance.database, sql=beat)
 
 
-def available(lab: AwsLab, name: str, region: str = HOME_REGION, patience: float = 120.0) -> dict[str, Any]:
+def available(
+    lab: AwsLab, name: str, region: str = HOME_REGION, patience: float = 120.0, account: str = HOME_ACCOUNT
+) -> dict[str, Any]:
     """The instance as described once it is available. Raises TimeoutError."""
-    rds, deadline = lab.client("rds", region), time.monotonic() + patience
+    rds, deadline = lab.client("rds", region, account), time.monotonic() + patience
     while time.monotonic() < deadline:
         found: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
         if found["DBInstanceStatus"] == "available":
@@ -133,13 +136,13 @@ def available(lab: AwsLab, name: str, region: str = HOME_REGION, patience: float
     raise TimeoutError(f"{name} is still {found['DBInstanceStatus']} after {patience:.0f} s; see {lab.home / 'server.log'}")
 
 
-def opened(lab: AwsLab, name: str, database: str, region: str = HOME_REGION) -> Any:
+def opened(lab: AwsLab, name: str, database: str, region: str = HOME_REGION, account: str = HOME_ACCOUNT) -> Any:
     """A psycopg2 connection of the master user, in autocommit, closed on exit of a ``with``."""
     from contextlib import closing
 
     import psycopg2
 
-    port = available(lab, name, region)["Endpoint"]["Port"]
+    port = available(lab, name, region, account=account)["Endpoint"]["Port"]
     connection = psycopg2.connect(host=HOST, port=port, dbname=database, user=MASTER, password=MASTER_PASSWORD)
     connection.autocommit = True
     return closing(connection)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from include.lab.aws import control, estate
+from include.lab.aws import control, estate, sleepers
 from include.lab.aws.control import AwsLab
 from include.lab.aws.estate import COPY_REGION, HOME_REGION, Instance, Network
 from include.lab.clouds import HALTED, UNCATALOGUED, CloudFault, LabCloud, Trouble
@@ -38,13 +39,17 @@ class AwsPart(LabCloud):
         control.launch(self.home, upload_every=UPLOAD_EVERY_S)
 
     def build(self) -> dict[str, Any]:
-        return {region: one.model_dump(mode="json") for region, one in estate.build(self.lab()).items()}
+        with ThreadPoolExecutor(1) as beside:
+            asleep_at_night = beside.submit(sleepers.build, self.lab())
+            networks = estate.build(self.lab())
+            asleep_at_night.result()
+        return {region: one.model_dump(mode="json") for region, one in networks.items()}
 
     def url(self) -> str:
         return self.lab().endpoint
 
     def variables(self) -> dict[str, str]:
-        return estate.variables(self.lab(), self.networks())
+        return {**estate.variables(self.lab(), self.networks()), **sleepers.variables(self.lab())}
 
     def networks(self) -> dict[str, Network]:
         """The sandbox networks by region."""

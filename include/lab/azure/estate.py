@@ -48,7 +48,7 @@ def settings(port: int) -> dict[str, Any]:
 
 
 def connection(url: str) -> dict[str, Any]:
-    """The Airflow connection ``azure_recovery``."""
+    """An Airflow connection to the lab; who uses it names the subscription."""
     return {"conn_type": "azure", "extra": {"endpoint": url}}
 
 

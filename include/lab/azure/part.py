@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from include.clouds.azure.clients import from_connection
-from include.lab.azure import estate
+from include.lab.azure import estate, sleepers
 from include.lab.clouds import HALTED, CloudFault
 from include.lab.managed_part import ManagedPart, backed_up_again, stray
 
@@ -16,6 +16,7 @@ class AzurePart(ManagedPart):
 
     name = "azure"
     estate: ClassVar[ModuleType] = estate
+    sleepers: ClassVar[ModuleType] = sleepers
     connection = "azure_recovery"
     holder = estate.PRODUCTION
 

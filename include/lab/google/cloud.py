@@ -51,6 +51,7 @@ def google(folder: Path | None, *, pace: float = 0.3) -> GooglePlane:
         "busy_clusters": clusters.busy,
         "exhaust": compute.exhaust,
         "machines": compute.seed,
+        "started": compute.started,
         "measure": monitoring.measure,
     }
     plane.commands |= behind(data)

@@ -217,6 +217,14 @@ class Compute:
         change(str(given["zone"]))
         return {"exhausted": sorted(self.exhausted)}
 
+    def started(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """``{"project", "at"}``: since when every instance of a project runs."""
+        with self.lock:
+            mine = [one for (project, _, _), one in self.things["instances"].items() if project == given["project"]]
+            for instance in mine:
+                instance["lastStartTimestamp"] = str(given["at"])
+        return {"instances": len(mine)}
+
     def seed(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """``{"project", "zone", "count", "labels"}``: so many running instances."""
         project, zone = str(given["project"]), str(given["zone"])

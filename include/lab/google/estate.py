@@ -33,9 +33,9 @@ def settings(port: int) -> dict[str, Any]:
     return {"connection": "google_recovery", "project": SANDBOXES, "network": NETWORK, "port": port, "patience": "2m"}
 
 
-def connection(url: str) -> dict[str, Any]:
-    """The Airflow connection ``google_recovery``."""
-    return {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": PROJECT, "endpoint": url}}
+def connection(url: str, project: str = PROJECT) -> dict[str, Any]:
+    """An Airflow connection to the lab: ``google_recovery``, or that of another project."""
+    return {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": project, "endpoint": url}}
 
 
 def datastore(service: Service) -> dict[str, Any]:

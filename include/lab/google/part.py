@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from include.clouds.google.clients import from_connection
 from include.lab import processes
 from include.lab.clouds import HALTED, CloudFault
-from include.lab.google import estate
+from include.lab.google import estate, sleepers
 from include.lab.google.storage import VARIABLES, CloudStorage
 from include.lab.managed_part import ManagedPart, backed_up_again, stray
 from include.lab.processes import Process
@@ -21,6 +21,7 @@ class GooglePart(ManagedPart):
 
     name = "google"
     estate: ClassVar[ModuleType] = estate
+    sleepers: ClassVar[ModuleType] = sleepers
     connection = "google_recovery"
     holder = estate.PROJECT
 

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from include.suspension.run import Swept
 
 
+FIRST_LOOK = 2.5
+"""Seconds until the first look at what was begun."""
+
+
+def until_next_look(waited: float, most: float) -> float:
+    """Seconds until the next look, after so many in all: as many again, but no more than `most`."""
+    return min(most, max(FIRST_LOOK, waited))
+
+
 class SuspendOperator(BaseOperator):
     """Sweep one account and region: put to sleep and wake what is due, and wait in the triggerer until it is done.
 
@@ -23,7 +32,8 @@ class SuspendOperator(BaseOperator):
 
     :param batch: a batch (`include.suspension.model.Batch`) as JSON types; templated, so it may be mapped.
     :param environment: sweep this one only; empty: all that have something there.
-    :param poll: seconds between two looks.
+    :param poll: most seconds between two looks. The first is sooner, then each when the time waited has doubled: a machine
+        stops in seconds and a database starts in minutes, and what wakes after it shall not wait for the next look.
     :param patience: seconds until the rest is left to the next run.
     """
 
@@ -59,7 +69,8 @@ class SuspendOperator(BaseOperator):
         swept = sweep(sleep_desk(self.cloud), batch, utcnow(), self.environment or None)
         self._say(swept)
         if swept.pending and waited < self.patience:
-            self.defer(trigger=PauseTrigger(seconds=self.poll, waited=waited + self.poll), method_name="again")
+            pause = until_next_look(waited, self.poll)
+            self.defer(trigger=PauseTrigger(seconds=pause, waited=waited + pause), method_name="again")
         return swept.model_dump(mode="json", include={"counts", "stopped", "started", "pending", "failed", "unreadable"})
 
     def _say(self, swept: Swept) -> None:
