@@ -43,8 +43,8 @@ class Engine(Protocol):
     def fetch(self, table: ir.Table) -> pa.Table:
         """Run, and bring the (small) result here."""
 
-    def lookup(self, name: str, rows: pa.Table) -> ir.Table:
-        """Make a small table known to the engine."""
+    def lookup(self, name: str, columns: dict[str, list[str | None]]) -> ir.Table:
+        """Make a small table of text columns known to the engine."""
 
     def write(self, table: ir.Table, directory: Path) -> None:
         """Write Parquet (zstd) into a folder of its own."""
@@ -134,10 +134,10 @@ class DuckDBEngine:
         """Resolve an expression against its files without reading their rows. Raises duckdb.Error where that fails."""
         self._raw.execute(f"EXPLAIN {self.con.compile(table)}")
 
-    def lookup(self, name: str, rows: pa.Table) -> ir.Table:
-        self._raw.register("given", rows)
-        self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM given")
-        self._raw.unregister("given")
+    def lookup(self, name: str, columns: dict[str, list[str | None]]) -> ir.Table:
+        # As parameters, not as Arrow: `pyarrow.array` of a Python list imports pandas, for a second that nothing here needs.
+        shown = ", ".join(f"unnest(CAST(? AS VARCHAR[])) AS {column}" for column in columns)
+        self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {shown}", list(columns.values()))
         return self.con.table(name)
 
     def write(self, table: ir.Table, directory: Path) -> None:
@@ -159,12 +159,7 @@ class DuckDBEngine:
 
     def load(self, name: str, rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
         """Make a small table of text columns from dictionaries."""
-        import pyarrow as pa
-
-        given = pa.table({c: pa.array([row[c] for row in rows], pa.string()) for c in columns})
-        self._raw.register("given", given)
-        self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM given")
-        self._raw.unregister("given")
+        self.lookup(name, {column: [row[column] for row in rows] for column in columns})
 
     def insert(self, name: str, columns: Sequence[str], engine: Engine, table: ir.Table) -> None:
         """Append what an expression gives; without leaving the database when it runs on this engine."""
@@ -204,12 +199,13 @@ class SparkEngine:
     def fetch(self, table: ir.Table) -> pa.Table:
         return table.to_pyarrow()
 
-    def lookup(self, name: str, rows: pa.Table) -> ir.Table:
+    def lookup(self, name: str, columns: dict[str, list[str | None]]) -> ir.Table:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         # As a file, because rows handed over directly would need Python workers on the Java side.
         path = self._scratch / f"{name}.parquet"
-        pq.write_table(rows, path)
+        pq.write_table(pa.table({column: pa.array(values, pa.string()) for column, values in columns.items()}), path)
         self._session.read.parquet(str(path)).createOrReplaceTempView(name)
         return self.con.table(name)
 

@@ -156,10 +156,7 @@ def _decides(classes: list[dict[str, Any]], by: tuple[str, ...]) -> bool:
 
 
 def _lookup(bill: Bill, by: tuple[str, ...], number: int) -> ir.Table:
-    import pyarrow as pa
-
     distinct = {tuple(row[name] or "" for name in by): tuple(row[name] for name in _OUTCOME) for row in bill.classes}
     names = [*(f"k_{name}" for name in by), *_OUTCOME]
     rows = [(*key, *outcome) for key, outcome in distinct.items()]
-    columns = {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(names)}
-    return bill.engine.lookup(f"classes_{number}", pa.table(columns))
+    return bill.engine.lookup(f"classes_{number}", {name: [row[i] for row in rows] for i, name in enumerate(names)})
