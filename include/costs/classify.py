@@ -135,7 +135,7 @@ def table() -> RuleTable:
     """The rule table of this version. Raises ValueError naming the rule whose class or source is not declared."""
     # The parser in C, where PyYAML has it: half a second of every report otherwise.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    raw: dict[str, Any] = yaml.load((RULES / "transfer.yaml").read_text(encoding="utf-8"), Loader=loader)
+    raw: dict[str, Any] = yaml.load((RULES / "transfer.yaml").read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both loaders are safe ones
     rules = [Rule.model_validate(entry) for entry in raw["rules"]]
     for rule in rules:
         if rule.transfer_class not in {*raw["classes"], NOT_TRANSFER}:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from include.values import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import ibis.expr.types as ir
     import pyarrow as pa
@@ -46,8 +46,8 @@ class Engine(Protocol):
     def lookup(self, name: str, columns: dict[str, list[str | None]]) -> ir.Table:
         """Make a small table of text columns known to the engine."""
 
-    def write(self, table: ir.Table, directory: Path) -> None:
-        """Write Parquet (zstd) into a folder of its own."""
+    def write(self, table: ir.Table, directory: Path, few: Mapping[str, Sequence[str]]) -> None:
+        """Write Parquet (zstd) into a folder of its own. `few`: text columns with all values that they can have."""
 
 
 @contextlib.contextmanager
@@ -140,12 +140,18 @@ class DuckDBEngine:
         self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {shown}", list(columns.values()))
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path) -> None:
+    def write(self, table: ir.Table, directory: Path, few: Mapping[str, Sequence[str]]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._raw.execute(
-            f"COPY ({self.con.compile(table)}) TO {_quoted(str(directory / 'part-0.parquet'))} "
-            "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)"
-        )
+        # Columns of the same expression are computed once. ENUMs are written as text, by their numbers: no row is hashed.
+        values = table.op().values
+        first: dict[Any, str] = {}
+        for name, value in values.items():
+            first.setdefault(value, name)
+        shown = ", ".join(f"{_as_enum(first[value], few.get(name))} AS {name}" for name, value in values.items())
+        target = _quoted(str(directory / "part-0.parquet"))
+        options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720"
+        unique = self.con.compile(table.select(*first.values()))
+        self._raw.execute(f"COPY (SELECT {shown} FROM ({unique})) TO {target} ({options})")
 
     def run(self, sql: str) -> Any:
         """Run a statement of our own on the embedded database."""
@@ -209,7 +215,8 @@ class SparkEngine:
         self._session.read.parquet(str(path)).createOrReplaceTempView(name)
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path) -> None:
+    def write(self, table: ir.Table, directory: Path, few: Mapping[str, Sequence[str]]) -> None:
+        del few
         frame = self._session.sql(self.con.compile(table))
         frame.write.mode("overwrite").option("compression", "zstd").parquet(str(directory))
 
@@ -228,6 +235,10 @@ def parquet_names(table: ir.Table) -> dict[str, str]:
     from include.costs.source import flatten
 
     return {name: name for name in flatten(table.schema())}
+
+
+def _as_enum(column: str, values: Sequence[str] | None) -> str:
+    return f"CAST({column} AS ENUM({', '.join(_quoted(v) for v in values)}))" if values else column
 
 
 def _quoted(text: str) -> str:

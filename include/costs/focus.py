@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.costs import money
 from include.costs.classify import NOT_TRANSFER
-from include.costs.columns import FOCUS_COLUMNS, KEY, KINDS, PROVIDER_COLUMNS
+from include.costs.columns import FOCUS_COLUMNS, KEY, KINDS, PARTS, PROVIDER_COLUMNS
+from include.costs.few import few_values
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -44,15 +45,27 @@ def write_focus(bill: Bill, directory: Path, month: str | None = None) -> None:
 
     A month is written by a query of its own: a partitioned write would hold the buffers of all months at once.
     """
+    known = _known(bill)
     covered = {i.file.name: {f"{s.month:%Y-%m}": s.month for s in i.slices} for i in bill.inspected}
     for number, accepted in enumerate(bill.accepted):
         months = {name: day for file in accepted.files for name, day in covered[file.name].items()}
         table = focus_table(bill, bill.rows_of(accepted), number)
+        few = few_values(table, known)
         for name, day in sorted(months.items()):
             if month in (None, name):
                 part = table if len(months) == 1 else table.filter(table["BillingPeriodStart"].date().truncate("M") == day)
                 folder = directory / f"source={number:03d}-{accepted.files[0].shape}" / f"billing_month={name}"
-                bill.engine.write(part, folder)
+                bill.engine.write(part, folder, few)
+
+
+def _known(bill: Bill) -> dict[str, frozenset[str]]:
+    """The values of every text column that the groups and the classes have."""
+    names = [name for name in (*KEY, *PARTS) if name != "x_Month"]
+    (lists,) = bill.desk.run(
+        f"SELECT {', '.join(f'list(DISTINCT {n}) FILTER ({n} IS NOT NULL)' for n in names)} FROM groups"
+    ).fetchall()
+    found = {name: frozenset(values or ()) for name, values in zip(names, lists, strict=True)}
+    return found | {name: frozenset(c[name] for c in bill.classes if c[name] is not None) for name in _OUTCOME}
 
 
 def focus_table(bill: Bill, rows: ir.Table, number: int) -> ir.Table:
