@@ -9,9 +9,8 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    import ibis.expr.operations as ops
     import ibis.expr.types as ir
 
 MOST = 1000
@@ -20,14 +19,24 @@ Values = frozenset[str] | None
 """All values that an expression may have besides NULL; None where nobody knows."""
 
 
-def few_values(table: ir.Table, known: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
+def few_values(table: ir.Table, known: Sequence[tuple[ir.Value, frozenset[str]]]) -> dict[str, tuple[str, ...]]:
     """The text columns of `table` with few values, and these, sorted. More values than the column holds are allowed.
 
-    `known` are the values of columns by name, wherever a step of the query (not a delivered file) has a column of this name.
+    `known` are columns of steps below `table` with their values. Names mean nothing here: a later step may give the name of
+    a known column to something else.
     """
-    look = _Look(known)
+    look = _Look({_origin(column.op()): values for column, values in known})
     found = {name: look.values(table[name].op()) for name, kind in table.schema().items() if kind.is_string()}
     return {name: tuple(sorted(values)) for name, values in found.items() if values and _writable(values)}
+
+
+def _origin(node: object) -> object:
+    """The expression behind a column that later steps only hand on; a delivered column, or one of a lookup, is its own."""
+    import ibis.expr.operations as ops
+
+    while isinstance(node, ops.Field) and not isinstance(node.rel, ops.PhysicalTable):
+        node = node.rel.values[node.name]
+    return node
 
 
 def _writable(values: frozenset[str]) -> bool:
@@ -36,15 +45,15 @@ def _writable(values: frozenset[str]) -> bool:
 
 
 class _Look:
-    def __init__(self, known: Mapping[str, frozenset[str]]) -> None:
-        self.known = known
-        self._seen: dict[object, Values] = {}
+    def __init__(self, known: Mapping[object, frozenset[str]]) -> None:
+        self._seen: dict[object, Values] = dict(known)
 
     def values(self, node: object) -> Values:
         """All values of an expression; None where they are not known."""
-        if node not in self._seen:
-            self._seen[node] = self._values(node)
-        return self._seen[node]
+        origin = _origin(node)
+        if origin not in self._seen:
+            self._seen[origin] = self._values(origin)
+        return self._seen[origin]
 
     def _values(self, node: object) -> Values:
         import ibis.expr.operations as ops
@@ -60,24 +69,11 @@ class _Look:
         if isinstance(node, ops.StringConcat):
             parts = [self.values(part) for part in node.arg]
             return _joined([part for part in parts if part is not None]) if None not in parts else None
-        return self._field(node) if isinstance(node, ops.Field) else None
+        return None
 
     def _any(self, nodes: Iterable[object]) -> Values:
         each = [self.values(node) for node in nodes]
         return frozenset().union(*(values for values in each if values)) if None not in each else None
-
-    def _field(self, node: ops.Field) -> Values:
-        import ibis.expr.operations as ops
-
-        if isinstance(node.rel, ops.PhysicalTable):
-            # A column of a file may have a name of ours and hold anything.
-            return None
-        if node.name in self.known:
-            return self.known[node.name]
-        mine = node.rel.values[node.name]
-        # The same expression under a name whose values are known: SkuId is the usage type in a CUR.
-        twin = next((n for n in self.known if n in node.rel.values and node.rel.values[n] == mine), None)
-        return self.known[twin] if twin is not None else self.values(mine)
 
 
 def _joined(parts: list[frozenset[str]]) -> Values:

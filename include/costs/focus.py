@@ -45,12 +45,10 @@ def write_focus(bill: Bill, directory: Path, month: str | None = None) -> None:
 
     A month is written by a query of its own: a partitioned write would hold the buffers of all months at once.
     """
-    known = _known(bill)
     covered = {i.file.name: {f"{s.month:%Y-%m}": s.month for s in i.slices} for i in bill.inspected}
     for number, accepted in enumerate(bill.accepted):
         months = {name: day for file in accepted.files for name, day in covered[file.name].items()}
-        table = focus_table(bill, bill.rows_of(accepted), number)
-        few = few_values(table, known)
+        table, few = focus_table(bill, bill.rows_of(accepted), number)
         for name, day in sorted(months.items()):
             if month in (None, name):
                 part = table if len(months) == 1 else table.filter(table["BillingPeriodStart"].date().truncate("M") == day)
@@ -58,18 +56,8 @@ def write_focus(bill: Bill, directory: Path, month: str | None = None) -> None:
                 bill.engine.write(part, folder, few)
 
 
-def _known(bill: Bill) -> dict[str, frozenset[str]]:
-    """The values of every text column that the groups and the classes have."""
-    names = [name for name in (*KEY, *PARTS) if name != "x_Month"]
-    (lists,) = bill.desk.run(
-        f"SELECT {', '.join(f'list(DISTINCT {n}) FILTER ({n} IS NOT NULL)' for n in names)} FROM groups"
-    ).fetchall()
-    found = {name: frozenset(values or ()) for name, values in zip(names, lists, strict=True)}
-    return found | {name: frozenset(c[name] for c in bill.classes if c[name] is not None) for name in _OUTCOME}
-
-
-def focus_table(bill: Bill, rows: ir.Table, number: int) -> ir.Table:
-    """Rows with all FOCUS columns in order, the 1.3 provider columns and ours."""
+def focus_table(bill: Bill, rows: ir.Table, number: int) -> tuple[ir.Table, dict[str, tuple[str, ...]]]:
+    """Rows with all FOCUS columns in order, the 1.3 provider columns and ours; and which of them hold few values only."""
     import ibis
 
     usable = without_twins(rows.filter(rows["x_Bad"].isnull()), rows)
@@ -94,7 +82,18 @@ def focus_table(bill: Bill, rows: ir.Table, number: int) -> ir.Table:
     for name in OWN[5:]:
         values[name] = joined[name] if name in joined.columns else ibis.null("string")
     ordered = (*FOCUS_COLUMNS, *PROVIDER_COLUMNS, *OWN)
-    return joined.select(**{name: values[name] for name in ordered})
+    table = joined.select(**{name: values[name] for name in ordered})
+    return table, few_values(table, _known(bill, rows, lookup))
+
+
+def _known(bill: Bill, rows: ir.Table, lookup: ir.Table) -> list[tuple[ir.Value, frozenset[str]]]:
+    """The text columns of the rows that the groups have, and of the classes, with all their values."""
+    names = [name for name in (*KEY, *PARTS) if name != "x_Month" and name in rows.columns]
+    lists = [f"list(DISTINCT {name}) FILTER ({name} IS NOT NULL)" for name in names]
+    (found,) = bill.desk.run(f"SELECT {', '.join(lists)} FROM groups").fetchall()
+    known = [(rows[name], frozenset(values or ())) for name, values in zip(names, found, strict=True)]
+    outcomes = [name for name in _OUTCOME if lookup[name].type().is_string()]
+    return known + [(lookup[n], frozenset(c[n] for c in bill.classes if c[n] is not None)) for n in outcomes]
 
 
 TWINS = dict.fromkeys(("ContractedCost", "EffectiveCost", "ListCost"), "BilledCost") | {"ConsumedUnit": "PricingUnit"}
