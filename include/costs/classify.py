@@ -133,7 +133,9 @@ def _match(patterns: list[tuple[Pattern, re.Pattern[str]]], key: Key) -> dict[st
 @lru_cache
 def table() -> RuleTable:
     """The rule table of this version. Raises ValueError naming the rule whose class or source is not declared."""
-    raw: dict[str, Any] = yaml.safe_load((RULES / "transfer.yaml").read_text(encoding="utf-8"))
+    # The parser in C, where PyYAML has it: half a second of every report otherwise.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    raw: dict[str, Any] = yaml.load((RULES / "transfer.yaml").read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both loaders are safe ones
     rules = [Rule.model_validate(entry) for entry in raw["rules"]]
     for rule in rules:
         if rule.transfer_class not in {*raw["classes"], NOT_TRANSFER}:

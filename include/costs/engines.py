@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from include.values import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import ibis.expr.types as ir
     import pyarrow as pa
@@ -43,11 +43,11 @@ class Engine(Protocol):
     def fetch(self, table: ir.Table) -> pa.Table:
         """Run, and bring the (small) result here."""
 
-    def lookup(self, name: str, rows: pa.Table) -> ir.Table:
-        """Make a small table known to the engine."""
+    def lookup(self, name: str, columns: dict[str, list[str | None]]) -> ir.Table:
+        """Make a small table of text columns known to the engine."""
 
-    def write(self, table: ir.Table, directory: Path) -> None:
-        """Write Parquet (zstd) into a folder of its own."""
+    def write(self, table: ir.Table, directory: Path, few: Mapping[str, Sequence[str]]) -> None:
+        """Write Parquet (zstd) into a folder of its own. `few`: text columns with all values that they can have."""
 
 
 @contextlib.contextmanager
@@ -134,18 +134,24 @@ class DuckDBEngine:
         """Resolve an expression against its files without reading their rows. Raises duckdb.Error where that fails."""
         self._raw.execute(f"EXPLAIN {self.con.compile(table)}")
 
-    def lookup(self, name: str, rows: pa.Table) -> ir.Table:
-        self._raw.register("given", rows)
-        self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM given")
-        self._raw.unregister("given")
+    def lookup(self, name: str, columns: dict[str, list[str | None]]) -> ir.Table:
+        # As parameters, not as Arrow: `pyarrow.array` of a Python list imports pandas, for a second that nothing here needs.
+        shown = ", ".join(f"unnest(CAST(? AS VARCHAR[])) AS {column}" for column in columns)
+        self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {shown}", list(columns.values()))
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path) -> None:
+    def write(self, table: ir.Table, directory: Path, few: Mapping[str, Sequence[str]]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._raw.execute(
-            f"COPY ({self.con.compile(table)}) TO {_quoted(str(directory / 'part-0.parquet'))} "
-            "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)"
-        )
+        # Columns of the same expression are computed once. ENUMs are written as text, by their numbers: no row is hashed.
+        values = table.op().values
+        first: dict[Any, str] = {}
+        for name, value in values.items():
+            first.setdefault(value, name)
+        shown = ", ".join(f"{_as_enum(first[value], few.get(name))} AS {name}" for name, value in values.items())
+        target = _quoted(str(directory / "part-0.parquet"))
+        options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720"
+        unique = self.con.compile(table.select(*first.values()))
+        self._raw.execute(f"COPY (SELECT {shown} FROM ({unique})) TO {target} ({options})")
 
     def run(self, sql: str) -> Any:
         """Run a statement of our own on the embedded database."""
@@ -159,12 +165,7 @@ class DuckDBEngine:
 
     def load(self, name: str, rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
         """Make a small table of text columns from dictionaries."""
-        import pyarrow as pa
-
-        given = pa.table({c: pa.array([row[c] for row in rows], pa.string()) for c in columns})
-        self._raw.register("given", given)
-        self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM given")
-        self._raw.unregister("given")
+        self.lookup(name, {column: [row[column] for row in rows] for column in columns})
 
     def insert(self, name: str, columns: Sequence[str], engine: Engine, table: ir.Table) -> None:
         """Append what an expression gives; without leaving the database when it runs on this engine."""
@@ -204,16 +205,18 @@ class SparkEngine:
     def fetch(self, table: ir.Table) -> pa.Table:
         return table.to_pyarrow()
 
-    def lookup(self, name: str, rows: pa.Table) -> ir.Table:
+    def lookup(self, name: str, columns: dict[str, list[str | None]]) -> ir.Table:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         # As a file, because rows handed over directly would need Python workers on the Java side.
         path = self._scratch / f"{name}.parquet"
-        pq.write_table(rows, path)
+        pq.write_table(pa.table({column: pa.array(values, pa.string()) for column, values in columns.items()}), path)
         self._session.read.parquet(str(path)).createOrReplaceTempView(name)
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path) -> None:
+    def write(self, table: ir.Table, directory: Path, few: Mapping[str, Sequence[str]]) -> None:
+        del few
         frame = self._session.sql(self.con.compile(table))
         frame.write.mode("overwrite").option("compression", "zstd").parquet(str(directory))
 
@@ -232,6 +235,10 @@ def parquet_names(table: ir.Table) -> dict[str, str]:
     from include.costs.source import flatten
 
     return {name: name for name in flatten(table.schema())}
+
+
+def _as_enum(column: str, values: Sequence[str] | None) -> str:
+    return f"CAST({column} AS ENUM({', '.join(_quoted(v) for v in values)}))" if values else column
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.costs import money
 from include.costs.classify import NOT_TRANSFER
-from include.costs.columns import FOCUS_COLUMNS, KEY, KINDS, PROVIDER_COLUMNS
+from include.costs.columns import FOCUS_COLUMNS, KEY, KINDS, PARTS, PROVIDER_COLUMNS
+from include.costs.few import few_values
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -47,16 +48,16 @@ def write_focus(bill: Bill, directory: Path, month: str | None = None) -> None:
     covered = {i.file.name: {f"{s.month:%Y-%m}": s.month for s in i.slices} for i in bill.inspected}
     for number, accepted in enumerate(bill.accepted):
         months = {name: day for file in accepted.files for name, day in covered[file.name].items()}
-        table = focus_table(bill, bill.rows_of(accepted), number)
+        table, few = focus_table(bill, bill.rows_of(accepted), number)
         for name, day in sorted(months.items()):
             if month in (None, name):
                 part = table if len(months) == 1 else table.filter(table["BillingPeriodStart"].date().truncate("M") == day)
                 folder = directory / f"source={number:03d}-{accepted.files[0].shape}" / f"billing_month={name}"
-                bill.engine.write(part, folder)
+                bill.engine.write(part, folder, few)
 
 
-def focus_table(bill: Bill, rows: ir.Table, number: int) -> ir.Table:
-    """Rows with all FOCUS columns in order, the 1.3 provider columns and ours."""
+def focus_table(bill: Bill, rows: ir.Table, number: int) -> tuple[ir.Table, dict[str, tuple[str, ...]]]:
+    """Rows with all FOCUS columns in order, the 1.3 provider columns and ours; and which of them hold few values only."""
     import ibis
 
     usable = without_twins(rows.filter(rows["x_Bad"].isnull()), rows)
@@ -81,7 +82,18 @@ def focus_table(bill: Bill, rows: ir.Table, number: int) -> ir.Table:
     for name in OWN[5:]:
         values[name] = joined[name] if name in joined.columns else ibis.null("string")
     ordered = (*FOCUS_COLUMNS, *PROVIDER_COLUMNS, *OWN)
-    return joined.select(**{name: values[name] for name in ordered})
+    table = joined.select(**{name: values[name] for name in ordered})
+    return table, few_values(table, _known(bill, rows, lookup))
+
+
+def _known(bill: Bill, rows: ir.Table, lookup: ir.Table) -> list[tuple[ir.Value, frozenset[str]]]:
+    """The text columns of the rows that the groups have, and of the classes, with all their values."""
+    names = [name for name in (*KEY, *PARTS) if name != "x_Month" and name in rows.columns]
+    lists = [f"list(DISTINCT {name}) FILTER ({name} IS NOT NULL)" for name in names]
+    (found,) = bill.desk.run(f"SELECT {', '.join(lists)} FROM groups").fetchall()
+    known = [(rows[name], frozenset(values or ())) for name, values in zip(names, found, strict=True)]
+    outcomes = [name for name in _OUTCOME if lookup[name].type().is_string()]
+    return known + [(lookup[n], frozenset(c[n] for c in bill.classes if c[n] is not None)) for n in outcomes]
 
 
 TWINS = dict.fromkeys(("ContractedCost", "EffectiveCost", "ListCost"), "BilledCost") | {"ConsumedUnit": "PricingUnit"}
@@ -156,10 +168,7 @@ def _decides(classes: list[dict[str, Any]], by: tuple[str, ...]) -> bool:
 
 
 def _lookup(bill: Bill, by: tuple[str, ...], number: int) -> ir.Table:
-    import pyarrow as pa
-
     distinct = {tuple(row[name] or "" for name in by): tuple(row[name] for name in _OUTCOME) for row in bill.classes}
     names = [*(f"k_{name}" for name in by), *_OUTCOME]
     rows = [(*key, *outcome) for key, outcome in distinct.items()]
-    columns = {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(names)}
-    return bill.engine.lookup(f"classes_{number}", pa.table(columns))
+    return bill.engine.lookup(f"classes_{number}", {name: [row[i] for row in rows] for i, name in enumerate(names)})

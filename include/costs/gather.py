@@ -60,16 +60,23 @@ def _twins(rows: ir.Table, names: list[str]) -> dict[str, str]:
 def long_amounts(rows: ir.Table) -> ir.IntegerValue:
     """1 where an amount may have more decimals than the scale: a sieve without false negatives.
 
-    Text: longer than the scale, or with an exponent. Doubles have at most 17 digits, so only those below 10^-7 can.
+    Text: longer than the scale, or with an exponent that its length does not make harmless: a text of n characters that
+    ends in ``E-d`` or ``E-0d`` has at most n - 4 + 9 decimals, one that ends in ``E-1d`` at most n - 5 + 19. Doubles have
+    at most 17 digits, so only those below 10^-7 can, and of these not the ones that read back from ten decimals (see
+    `money.from_double`): bills are full of them.
     """
     import ibis
 
     raw = rows["x_BilledRaw"]
     kind = raw.type()
     if kind.is_string():
-        return ((raw.length() > money.SCALE) | raw.contains("e") | raw.contains("E")).cast("int64").fill_null(0)
+        size = raw.length()
+        harmless = ((size <= 18) & raw.like(["%E-_", "%e-_", "%E-0_", "%e-0_"])) | ((size <= 10) & raw.like(["%E-1_", "%e-1_"]))
+        written = (raw.contains("e") | raw.contains("E")) & ~harmless
+        return ((size > money.SCALE) | written).cast("int64").fill_null(0)
     if kind.is_floating():
-        return ((raw != 0) & (raw.abs() < 1e-7)).cast("int64").fill_null(0)
+        few = raw.try_cast("decimal(18,10)").cast("float64") == raw
+        return ((raw.abs() < 1e-7) & ~few.fill_null(ibis.literal(False))).cast("int64").fill_null(0)
     if kind.is_decimal() and (kind.scale or 0) > money.SCALE:
         return (raw != raw.cast(money.MONEY).cast(kind)).cast("int64").fill_null(0)
     return ibis.literal(0).cast("int64")

