@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from include.catalog.load import load
 from include.lab import airflow_home
 from include.ledger import open_ledger, url_from_environment
 from include.ledger.sleeps import Sleeps
+from include.settings import platform_dir
 from include.suspension.plan import plan_all, saving
 from include.values import utcnow
 
@@ -41,7 +43,9 @@ def back() -> tuple[str, bool]:
     ledger = open_ledger(url_from_environment())
     sleeps = Sleeps(ledger).sleeps(datetime(1970, 1, 1, tzinfo=UTC), utcnow())
     clouds = sorted({one.former.resource.cloud for one in sleeps})
+    suspension = load(platform_dir()).catalog.environments[ENVIRONMENT].suspension
+    wanted = {account.cloud for account in suspension.accounts} if suspension else set()
     wrong = sorted(one.former.resource.name for one in sleeps if not one.exact)
     told = f"{len(sleeps)} resources of {ENVIRONMENT} on {', '.join(clouds) or 'no cloud'} were put to sleep and woken"
     said = f"{told}: {'NOT AS BEFORE: ' + ', '.join(wrong) if wrong else 'exactly as they were'}"
-    return said, bool(sleeps) and not wrong
+    return said, set(clouds) == wanted and not wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -137,7 +138,9 @@ def test_what_lies_in_a_folder_reads_back_equal_and_refuses_the_rest(tmp_path: P
     mark = folder.mark()
     assert mark is not None
     assert mark.expires_at == lease().expires_at
-    for damage in ('{"lease_id": "x"}', "[]", "", mark.text().replace("+00:00", ""), mark.text().replace("region", "regoin")):
+    whole = json.loads(mark.text())
+    damaged = [json.dumps(whole | {"expires_at": wrong}) for wrong in (None, 5, "soon", "2026-11-23T14:00:00")]
+    for damage in ('{"lease_id": "x"}', "[]", "", mark.text().replace("region", "regoin"), *damaged):
         (folder.path / sandbox.MARK).write_text(damage)
         assert folder.mark() is None, damage
 

@@ -134,6 +134,33 @@ def test_a_damaged_segment_is_refused_with_its_reason(folder: Folder, feed: Feed
     assert not (folder.data / "pg_wal" / "RECOVERYXLOG").exists()
 
 
+def test_a_segment_whose_packing_is_damaged_is_refused_when_it_is_asked_for(folder: Folder, feed: Feed) -> None:
+    """And ends nothing before: it was only fetched ahead."""
+    store(folder, 1)
+    whole = gzip.compress(b"2" * SIZE)
+    (folder.path.parent / "wal" / f"{name(2)}.gz").write_bytes(whole[:10] + b"\x07" + whole[11:])
+    assert fetch(folder, name(1)) == 0
+    assert fetch(folder, name(2)) != 0
+    assert "cannot be read" in feed.refused[name(2)]
+
+
+def test_a_slow_archive_does_not_hold_up_a_server_that_is_ready(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was to be fetched ahead is asked for by nobody any more."""
+    store(folder, 1)
+    store(folder, 2)
+    let_go = threading.Event()
+    archive = Store(str(folder.path.parent / "wal"))
+    made = Feed(folder, archive, SIZE, Nobody())
+    monkeypatch.setattr(archive, "unpack", lambda *_: let_go.wait(10) and SIZE)
+    try:
+        assert made._hand_over(name(1), "pg_wal/RECOVERYXLOG")
+        began = time.monotonic()
+        made.close()
+        assert time.monotonic() - began < 5
+    finally:
+        let_go.set()
+
+
 def test_nothing_is_written_elsewhere_and_never_through_a_link(folder: Folder, feed: Feed, tmp_path: Path) -> None:
     data = store(folder, 3)
     precious = tmp_path / "precious"

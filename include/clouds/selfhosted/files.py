@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,16 @@ class Entry:
     size: int
     modified: datetime
     is_folder: bool
+
+
+class Unpacked(gzip.GzipFile):
+    """A gzip file as it is unpacked, in which damage of every kind is an OSError or EOFError."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        try:
+            return super().read(size)
+        except zlib.error as damaged:
+            raise gzip.BadGzipFile(str(damaged)) from damaged
 
 
 class Store:
@@ -80,7 +91,7 @@ class Store:
                 while count := os.copy_file_range(reader.fileno(), handle, 1 << 30):
                     written += count
                 return written
-            source: IO[bytes] = gzip.GzipFile(fileobj=reader) if packed else reader  # type: ignore[assignment]
+            source: IO[bytes] = Unpacked(fileobj=reader) if packed else reader  # type: ignore[assignment]
             while block := source.read(1 << 20):
                 written += os.write(handle, block)
         return written
@@ -124,7 +135,7 @@ def unpacked_head(store: Store, name: str, count: int) -> bytes:
     """The first bytes of a file as it is unpacked. Raises OSError or EOFError when it cannot be unpacked."""
     if not name.endswith(".gz"):
         return store.read(name, count)
-    with store.open(name) as reader, gzip.GzipFile(fileobj=reader) as source:
+    with store.open(name) as reader, Unpacked(fileobj=reader) as source:
         return source.read(count)
 
 

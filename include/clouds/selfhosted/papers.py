@@ -36,8 +36,8 @@ class _Paper:
         for name in names:
             value = getattr(self, name)
             instant = datetime.fromisoformat(value) if isinstance(value, str) else value
-            if instant is not None and instant.tzinfo is None:
-                raise ValueError(f"{name} {value} has no offset: nobody can tell its hour")
+            if not isinstance(instant, datetime) or instant.tzinfo is None:
+                raise ValueError(f"{name} {value} is no instant with an offset")
             object.__setattr__(self, name, instant)
 
 
@@ -81,7 +81,8 @@ class Job(_Paper):
     """Seconds from the start of the server to its first accepted connection."""
 
     def __post_init__(self) -> None:
-        self._read_instants("target_time")
+        if self.target_time is not None:
+            self._read_instants("target_time")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import tarfile
@@ -14,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from include.clouds.selfhosted import programs, wal
-from include.clouds.selfhosted.files import Entry, Store, text_of
+from include.clouds.selfhosted.files import Entry, Store, Unpacked, text_of
 from include.values import Frozen
 
 _LABEL_LINE = re.compile(r"^(?P<key>[A-Z ]+): (?P<value>.+)$", re.MULTILINE)
@@ -143,7 +142,7 @@ def wal_inside(place: Store, names: dict[str, Entry], tarred: bool) -> tuple[str
 def opened_tar(place: Store, name: str) -> Iterator[tarfile.TarFile]:
     """A tar archive, plain or packed, to be read once from its begin."""
     with place.open(name) as reader:
-        unpacked: Any = gzip.GzipFile(fileobj=reader) if name.endswith(".gz") else reader
+        unpacked: Any = Unpacked(fileobj=reader) if name.endswith(".gz") else reader
         with tarfile.open(fileobj=unpacked, mode="r|") as archive:
             yield archive
 

@@ -42,13 +42,13 @@ class Feed:
 
     def close(self) -> None:
         """Let go of the pipes. A shell that still waits then waits for ever: the server must have ended, or be ready."""
-        self._drop_ahead()
+        self._drop_ahead(wait=False)
         os.close(self._want)
         os.close(self._got)
 
     def forget(self) -> None:
         """Pass over what a server that has ended asked, and what it was answered. No thread of ours runs afterwards."""
-        self._drop_ahead()
+        self._drop_ahead(wait=True)
         for pipe in (self._want, self._got):
             with contextlib.suppress(BlockingIOError):
                 while os.read(pipe, 4096):
@@ -133,9 +133,10 @@ class Feed:
         path.unlink(missing_ok=True)
         return None
 
-    def _drop_ahead(self) -> None:
+    def _drop_ahead(self, *, wait: bool) -> None:
+        """`wait`: until no thread runs. A server that is ready shall not wait for a file that nobody asks for any more."""
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.shutdown(wait=wait, cancel_futures=True)
             self._pool = None
         self._ahead.clear()
         shutil.rmtree(self._folder.ahead, ignore_errors=True)
