@@ -94,6 +94,8 @@ def platform_of(folder: Path, services: int) -> Path:
     platform = yaml.safe_load((EXAMPLE / "platform.yaml").read_text())
     platform["clouds"] = {"selfhosted": platform["clouds"]["selfhosted"]}
     platform.pop("blackouts", None)
+    # No cloud runs beside: each task would wait for the stores that are down before it goes on without them.
+    platform["evidence"] = [store for store in platform["evidence"] if "connection" not in store]
     (folder / "platform.yaml").write_text(yaml.safe_dump(platform, default_flow_style=False))
     one: dict[str, Any] = yaml.safe_load((EXAMPLE / "services" / "identity.yaml").read_text())
     validation = one["datastores"][0]["validation"]
