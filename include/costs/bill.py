@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.costs import deliveries, money, parties
@@ -12,7 +13,7 @@ from include.costs.columns import KEY, PARTS, SUMS
 from include.costs.deliveries import Accepted, Replaced
 from include.costs.doubled import Doubled
 from include.costs.engines import DuckDBEngine, Engine
-from include.costs.gather import LONG, group_rows
+from include.costs.gather import GROUPED, LONG, grouped
 from include.costs.inspection import Inspected, bad_rows, inspect, table_of
 from include.costs.intake import Intake, Quarantined, Unreadable
 from include.costs.residue import residues
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 DAILY = (*KEY, "BillingCurrency", "x_Month", "x_Day", "x_TagService")
-
-
-GROUPED = (*KEY, *PARTS, *SUMS, "x_Bad", "x_BilledRaw", "x_Day")
-"""Columns that the passes over the rows need; all others stay unread."""
 
 
 class Fact(NamedTuple):
@@ -102,38 +99,42 @@ class Bill:
                 self.quarantined += bad_rows(one)
         self.quarantined += _put_aside(self.inspected, self.doubled)
 
-    def rows_of(self, accepted: Accepted, only: tuple[str, ...] | None = None) -> ir.Table:
-        """The FOCUS rows of one group of files, less what others restate."""
-        rows = table_of(self.engine, accepted.files, self.settings, accepted.mode, only)
+    def rows_of(self, accepted: Accepted, only: tuple[str, ...] | None = None, at: ir.Table | None = None) -> ir.Table:
+        """The FOCUS rows of one group of files, less what others restate; see `inspection.table_of`."""
+        rows = table_of(self.engine, accepted.files, self.settings, accepted.mode, only, at)
         return deliveries.apply(rows, accepted.without)
 
     def group(self) -> None:
-        """The pass over all rows: groups in `desk`, then their classes and parties."""
+        """Groups of all rows in `desk`, then their classes and parties."""
         kinds = {**dict.fromkeys((*KEY, *PARTS), "VARCHAR"), "x_Month": "DATE", "Rows": "BIGINT", LONG: "BIGINT"}
         kinds |= {name: f"DECIMAL(38,{12 if name == 'PricingQuantity' else money.SCALE})" for name in SUMS}
         order = (*KEY, *PARTS, *SUMS, "Rows", LONG)
         self.desk.run(f"CREATE OR REPLACE TEMP TABLE groups ({', '.join(f'{n} {kinds[n]}' for n in order)})")
         for accepted in self.accepted:
             rows = self.rows_of(accepted, GROUPED)
-            self.desk.insert("groups", order, self.engine, group_rows(rows, same_everywhere=self._same_everywhere(accepted)))
+            if self.engine is self.desk and accepted.mode == "alone" and not accepted.without:
+                self._from_looks(accepted, order)
+            else:
+                self.desk.insert("groups", order, self.engine, grouped(self.engine, partial(self.rows_of, accepted)))
             if self.desk.run(f"SELECT sum({LONG}) FROM groups").fetchall()[0][0] and accepted.mode != "amortised":
                 for key, rest in residues(self.engine, rows).items():
                     self.rests[key] = money.EXACT.add(self.rests.get(key, Decimal(0)), rest)
                 self.desk.run(f"UPDATE groups SET {LONG} = 0")
+        for one in self.inspected:
+            self.desk.run(f"DROP TABLE {one.look}")
         self._classify()
         self._resolve()
 
-    def _same_everywhere(self, accepted: Accepted) -> dict[str, Any]:
-        """Account, currency and month, where the inspection saw only one of them in all of these files."""
-        names = {file.name for file in accepted.files}
-        slices = [s for one in self.inspected if one.file.name in names for s in one.slices]
-        seen: dict[str, set[Any]] = {
-            "BillingAccountId": {s.account for s in slices},
-            "BillingCurrency": {s.currency for s in slices},
-            "x_Month": {s.month for s in slices},
-        }
-        # An empty account may be an empty text or none at all.
-        return {name: values.pop() for name, values in seen.items() if len(values) == 1 and values != {""}}
+    def _from_looks(self, accepted: Accepted, order: tuple[str, ...]) -> None:
+        """The groups that the look into each of these files found already: no second pass over their rows."""
+        names, listed = {file.name for file in accepted.files}, ", ".join(order)
+        looks = [one.look for one in self.inspected if one.file.name in names]
+        every = " UNION ALL ".join(f"SELECT {listed} FROM {look}" for look in looks)
+        if len(looks) > 1:
+            added = (*SUMS, "Rows", LONG)
+            shown = ", ".join(f"sum({name}) AS {name}" if name in added else name for name in order)
+            every = f"SELECT {shown} FROM ({every}) GROUP BY ALL"
+        self.desk.run(f"INSERT INTO groups ({listed}) {every}")
 
     def _varying(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Those columns of the groups that have more than one value: the others need no comparison. At least one."""
@@ -202,7 +203,7 @@ class Bill:
         self.desk.run(f"CREATE OR REPLACE TEMP TABLE days ({', '.join(f'{n} {kinds[n]}' for n in order)})")
         for accepted in self.accepted:
             if accepted.mode != "amortised":
-                self.desk.insert("days", order, self.engine, group_rows(self.rows_of(accepted, GROUPED), DAILY))
+                self.desk.insert("days", order, self.engine, grouped(self.engine, partial(self.rows_of, accepted), DAILY))
         on_key = " AND ".join(f"d.{n} IS NOT DISTINCT FROM c.{n}" for n in self._on_key)
         found = self.desk.rows(
             f"""SELECT strftime(d.x_Month, '%Y-%m') AS month, d.x_Day AS day, coalesce(d.ProviderName, '(not named)') AS provider,

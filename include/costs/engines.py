@@ -31,6 +31,11 @@ class Delivered(Frozen):
     """The paths are Parquet copies of CSV files (`DuckDBEngine.land`): all columns are text, named by position."""
 
 
+ROW = "drillyard_row"
+"""A column beside the delivered ones: a number for each row of the files that are read together (DuckDB)."""
+_NUMBER = "(CAST(file_index AS BIGINT) << 40) + file_row_number"
+
+
 class Engine(Protocol):
     """What the cost room needs of an engine besides running Ibis expressions."""
 
@@ -79,8 +84,7 @@ class DuckDBEngine:
         import ibis
 
         self._scratch = scratch
-        self._landed = 0
-
+        self._landed = self._kept = 0
         self.con: Any = ibis.duckdb.connect()
         self._raw = self.con.con
         threads = os.environ.get("DRILLYARD_COSTS_THREADS")
@@ -101,7 +105,9 @@ class DuckDBEngine:
         view = f"delivered_{self._views}"
         paths = "[" + ", ".join(_quoted(p) for p in files.paths) + "]"
         if files.kind == "parquet":
-            self._raw.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM read_parquet({paths}, union_by_name = true)")
+            self._raw.execute(
+                f"CREATE TEMP VIEW {view} AS SELECT *, {_NUMBER} AS {ROW} FROM read_parquet({paths}, union_by_name = true)"
+            )
             table = self.con.table(view)
             return table, _landed_names(table, files) if files.landed else parquet_names(table)
         names = positional(files.columns)
@@ -129,6 +135,13 @@ class DuckDBEngine:
     def fetch(self, table: ir.Table) -> pa.Table:
         # Not `to_pyarrow`: that imports pandas, for half a second and 60 MB that nothing here needs.
         return self._raw.sql(self.con.compile(table)).to_arrow_table()
+
+    def keep(self, table: ir.Table) -> ir.Table:
+        """Run, and keep the result as a table of the embedded database."""
+        self._kept += 1
+        name = f"kept_{self._kept}"
+        self._raw.execute(f"CREATE TEMP TABLE {name} AS {self.con.compile(table)}")
+        return self.con.table(name)
 
     def bind(self, table: ir.Table) -> None:
         """Resolve an expression against its files without reading their rows. Raises duckdb.Error where that fails."""
@@ -234,7 +247,7 @@ def parquet_names(table: ir.Table) -> dict[str, str]:
     """Columns and struct fields (behind a dot) of a Parquet table; each is its own name."""
     from include.costs.source import flatten
 
-    return {name: name for name in flatten(table.schema())}
+    return {name: name for name in flatten(table.schema()) if name != ROW}
 
 
 def _as_enum(column: str, values: Sequence[str] | None) -> str:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include.costs import intake
 from include.costs.engines import Delivered
+from include.costs.gather import grouped
 from include.costs.headers import COST_DETAILS, canonical, signature_of, wanted
 from include.costs.intake import BillingFile, Quarantined, Unreadable
 from include.costs.rows import focus_rows
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 MOST_ROWS_LISTED = 1000
 _KEPT = ("chargetype", "benefitid", "reservationid", "pricingmodel")
 """Asked for beside the rows: what tells Azure's amortised exports."""
-_NEEDED = ("x_Bad", "x_Month", "x_Day", "BillingAccountId", "BillingCurrency", "ProviderName", "BilledCost")
 
 
 class Slice(Frozen):
@@ -50,6 +51,8 @@ class Inspected(Frozen):
     bad: int
     amortised: bool
     """Azure only: commitments are spread over their use."""
+    look: str
+    """The engine's table of the groups of its usable rows."""
 
     @property
     def rows(self) -> int:
@@ -84,15 +87,16 @@ def inspect(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> 
         if file.kind != "csv":
             # Every column that a later step asks for: what cannot be read as it is shows here and not in the middle.
             engine.bind(focus_rows(source, file.shape, settings))
-        rows = focus_rows(source, file.shape, settings, only=_NEEDED)
-        found, bad = _slices(engine, rows)
+        rows = partial(_rows, source, file.shape, settings)
+        look = engine.keep(grouped(engine, rows, beside=_beside)).get_name()
+        found = _slices(engine, look)
+        bad = engine.fetch(source.table.count().as_table()).to_pylist()[0].popitem()[1] - sum(one["rows"] for one in found)
         amortised = file.shape == COST_DETAILS and _amortised(engine, source, file)
     except WrongKind as fault:
         raise Unreadable(str(fault), line=1 if file.kind == "csv" else None) from fault
     except (duckdb.Error, OSError, EOFError, ValueError, IbisError, ValidationError) as fault:
         raise _named(file, fault) from fault
-    ordered = sorted(found, key=lambda s: (s["month"], s["account"], s["currency"]))
-    return Inspected(file=file, slices=tuple(Slice.model_validate(s) for s in ordered), bad=bad, amortised=amortised)
+    return Inspected(file=file, slices=tuple(Slice.model_validate(s) for s in found), bad=bad, amortised=amortised, look=look)
 
 
 def _may_be_currency(value: ir.Value) -> bool:
@@ -116,29 +120,24 @@ def _check_kinds(source: Source, file: BillingFile) -> None:
             raise WrongKind(f"wrong kind of column: {said}, where a {wanted(one_of[0])} is expected")
 
 
-def _slices(engine: DuckDBEngine, rows: ir.Table) -> tuple[list[dict[str, Any]], int]:
-    """One pass: the slices of the usable rows, and how many rows cannot be used."""
-    import ibis
+def _slices(engine: DuckDBEngine, look: str) -> list[dict[str, Any]]:
+    """The slices of the usable rows."""
+    return engine.rows(
+        f"""SELECT coalesce(BillingAccountId, '') AS account, x_Month AS month, BillingCurrency AS currency,
+            coalesce(ProviderName, '(not named)') AS provider,
+            CAST(sum(Rows) AS BIGINT) AS rows, sum(BilledCost) AS billed, CAST(sum(x_Negative) AS BIGINT) AS negative,
+            min(x_FirstDay) AS first_day, max(x_LastDay) AS last_day
+            FROM {look} GROUP BY ALL ORDER BY month, account, currency, provider"""
+    )
 
-    account = rows["BillingAccountId"].fill_null("") if "BillingAccountId" in rows.columns else ibis.literal("")
-    provider = rows["ProviderName"] if "ProviderName" in rows.columns else ibis.literal("(not named)")
-    found = engine.fetch(
-        rows.group_by(
-            bad=rows["x_Bad"].notnull(),
-            account=account,
-            month=rows["x_Month"],
-            currency=rows["BillingCurrency"],
-            provider=provider,
-        ).agg(
-            rows=rows.count(),
-            billed=rows["BilledCost"].sum(),
-            negative=(rows["BilledCost"] < 0).sum(),
-            first_day=rows["x_Day"].min(),
-            last_day=rows["x_Day"].max(),
-        )
-    ).to_pylist()
-    usable = [{name: value for name, value in row.items() if name != "bad"} for row in found if not row["bad"]]
-    return usable, sum(row["rows"] for row in found if row["bad"])
+
+def _beside(rows: ir.Table) -> dict[str, ir.Value]:
+    """What the slices want to know besides."""
+    return {
+        "x_Negative": (rows["BilledCost"] < 0).cast("int64").sum(),
+        "x_FirstDay": rows["x_Day"].min(),
+        "x_LastDay": rows["x_Day"].max(),
+    }
 
 
 def _land(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> str:
@@ -241,7 +240,23 @@ def _dated(value: Any) -> bool:
 
 
 def table_of(
-    engine: Engine, files: tuple[BillingFile, ...], settings: CostSettings, mode: str, only: tuple[str, ...] | None = None
+    engine: Engine,
+    files: tuple[BillingFile, ...],
+    settings: CostSettings,
+    mode: str,
+    only: tuple[str, ...] | None = None,
+    at: ir.Table | None = None,
 ) -> ir.Table:
-    """The FOCUS rows of equal files; with `only`, only these columns."""
-    return focus_rows(open_file(engine, files), files[0].shape, settings, mode, only)
+    """The FOCUS rows of equal files; with `only`, only these columns; with `at`, only the rows with its numbers."""
+    return _rows(open_file(engine, files), files[0].shape, settings, only, at, mode=mode)
+
+
+def _rows(
+    source: Source,
+    shape: str,
+    settings: CostSettings,
+    only: tuple[str, ...] | None = None,
+    at: ir.Table | None = None,
+    mode: str = "alone",
+) -> ir.Table:
+    return focus_rows(source if at is None else source.at(at), shape, settings, mode, only)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.costs import money, shapes
 from include.costs.columns import FOCUS_COLUMNS, KINDS
+from include.costs.engines import ROW
 from include.costs.source import is_null
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def focus_rows(
     found["x_KeyText"] = ibis.null("string") if described.equals(usage) else described if is_null(usage) else meterless
     found["x_Resource"] = _owned(found.get("ResourceId"), settings)
     found["x_Bad"] = _bad(found)
+    if ROW in source.table.columns:
+        found[ROW] = source.table[ROW]
     typed = {name: value.cast(KINDS[FOCUS_COLUMNS[name]]) if name in FOCUS_COLUMNS else value for name, value in found.items()}
     # Columns that are NULL in every row would only cost time in every later step.
     return source.table.select(

@@ -74,6 +74,13 @@ class Source:
         for column, original in names.items():
             self._paths.setdefault(canonical(original), column)
 
+    def at(self, numbers: ir.Table) -> Source:
+        """Only the rows that have one of these numbers (`engines.ROW`)."""
+        from include.costs.engines import ROW
+
+        kept = self.table.semi_join(numbers, ROW)
+        return Source(kept, self.names, fast=self.fast, day_first=self.day_first, decimal_comma=self.decimal_comma)
+
     def has(self, *names: str) -> bool:
         """True when one of the columns is there."""
         return any(name in self._paths for name in names)
