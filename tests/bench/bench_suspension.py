@@ -113,7 +113,8 @@ def measured(lab: AwsLab, names: list[str], home: Path, server: str, *, idle: bo
         up(lab, names)
         url = database(server, f"bench{turn}{'idle' if idle else ''}")
         migrate(url)
-        suspension: dict[str, Any] = {"custodian": {"default_tz": "utc", "offhour": now.hour, "weekends": False}}
+        hours = {"default_tz": "utc", "offhour": now.hour, "onhour": (now.hour + 12) % 24, "weekends": False}
+        suspension: dict[str, Any] = {"custodian": hours}
         moment = later(now, 24)
         if idle:
             suspension = {"idle": [IDLE]}
