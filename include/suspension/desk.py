@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from include import clouds
@@ -30,13 +31,18 @@ class SleepDesk:
 
     cloud: str
     loaded: Loaded
-    ledger: Ledger
+    open_ledger: Callable[[], Ledger]
+    """Called once, when the ledger is first used: a look opens it while the cloud's answer is on its way."""
     stores: Stores
     power: PowerSwitch
     activity: Activity
     connections: Connections = from_environment
     tell: Callable[[SleepDesk, Sequence[Telling]], None] = tell
     answers: Answers = field(default=answers)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return self.open_ledger()
 
     @property
     def environments(self) -> dict[str, Environment]:
@@ -76,7 +82,7 @@ def open_sleep_desk(
     return SleepDesk(
         cloud=cloud,
         loaded=loaded,
-        ledger=open_ledger(ledger_url(connections)),
+        open_ledger=partial(open_ledger, ledger_url(connections)),
         stores=open_stores(loaded.catalog.platform.evidence, connections),
         power=room.power_switch(handed, settings),
         activity=room.activity_reader(handed, settings),

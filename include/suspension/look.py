@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -56,9 +57,10 @@ def look(desk: SleepDesk, batch: Batch, now: datetime, only: str | None = None) 
 
     `only`: the one environment that is asked about.
     """
-    survey = desk.power.survey(batch)
-    found = Look(batch, now, unreadable=dict(survey.unreadable))
-    found.surveyed = desk.sleeps.memories(batch)
+    with ThreadPoolExecutor(1) as beside:
+        remembered = beside.submit(lambda: desk.sleeps.memories(batch))  # the cloud takes longer to answer
+        survey = desk.power.survey(batch)
+        found = Look(batch, now, unreadable=dict(survey.unreadable), surveyed=remembered.result())
     _place(desk, found, survey.resources, only)
     _settle(desk, found, {resource.key for resource in survey.resources}, only)
     facts = _facts(desk, now)

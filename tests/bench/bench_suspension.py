@@ -26,7 +26,7 @@ from include.settings import PROJECT
 from tests.bench.suspension_estate import REGION, instances, later, readings
 from tests.lab.ledger.databases import database, postgres_server
 
-COUNT, TURNS = 1000, 1
+COUNT, TURNS = 1000, 3
 C7N = "c7n==0.9.53"
 IDLE = {"families": ["machine"], "metric": "cpu", "below": 5, "window": "1h", "period": "5m", "warn": "1m"}
 

@@ -49,6 +49,7 @@ def main() -> None:
     from include.catalog.loaded import Catalog, Loaded
     from include.catalog.model import Environment, Platform
     from include.clouds import aws as room
+    from include.clouds.aws.clients import from_connections
     from include.connections import parse
     from include.evidence.store import LocalStore
     from include.evidence.stores import Stores
@@ -58,7 +59,7 @@ def main() -> None:
     from include.suspension.run import sweep
 
     connection, ledger, home, now, suspension = sys.argv[1:]
-    info = parse("aws_staging", connection)
+    clients = from_connections(lambda _: parse("aws_staging", connection))
     scope = {"cloud": "aws", "account": ACCOUNT, "connection": "aws_staging", "regions": [REGION], "kinds": ["ec2-instance"]}
     environment = Environment.model_validate(
         {"environment": "staging", "owner": "platform", "suspension": {"accounts": [scope], **json.loads(suspension)}}
@@ -78,10 +79,10 @@ def main() -> None:
         loaded=Loaded(
             catalog=Catalog(platform=platform, services={}, environments={"staging": environment}), base=Path(home), revision="0"
         ),
-        ledger=open_ledger(ledger),
+        open_ledger=lambda: open_ledger(ledger),
         stores=Stores([LocalStore(name, Path(home) / name, name) for name in ("one", "two")]),
-        power=room.power_switch(lambda _: info),
-        activity=room.activity_reader(lambda _: info),
+        power=room.power_switch(clients),
+        activity=room.activity_reader(clients),
         tell=lambda *_: None,
     )
     batch = Batch(cloud="aws", account=ACCOUNT, region=REGION, connection="aws_staging", kinds=("ec2-instance",))

@@ -156,7 +156,7 @@ class Staging:
         return SleepDesk(
             cloud="aws",
             loaded=Loaded(catalog=catalog, base=self.home, revision="0" * 64),
-            ledger=open_ledger(self.url),
+            open_ledger=lambda: open_ledger(self.url),
             stores=Stores(stores),
             power=room.power_switch(self.clients),
             activity=room.activity_reader(self.clients),

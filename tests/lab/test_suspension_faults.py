@@ -114,7 +114,7 @@ class Town:
         return SleepDesk(
             cloud=self.cloud,
             loaded=Loaded(catalog=catalog, base=self.home, revision="0" * 64),
-            ledger=open_ledger(self.url),
+            open_ledger=lambda: open_ledger(self.url),
             stores=Stores([LocalStore(name, self.home / name, name) for name in ("one", "two")]),
             power=power or self.harness.switch,
             activity=self.harness.activity,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from include.clouds.aws.power import Called
 from include.clouds.measured import Collected
 from include.suspension.model import Batch, Metric, Readings, Resource, Span
 
-MANY = 500
+MANY, AT_ONCE = 500, 4
 Dimensions = dict[str, str]
 
 
@@ -26,6 +27,8 @@ class _Source:
     per_second: bool = False
     """It counts in each period; ours is a rate."""
 
+
+_Asked = tuple[Resource, Metric, str, _Source]
 
 _EC2 = {
     Metric.CPU: _Source("AWS/EC2", ("CPUUtilization",)),
@@ -64,7 +67,7 @@ class CloudWatch:
 
     def read(self, batch: Batch, resources: Sequence[Resource], metrics: Sequence[Metric], span: Span) -> Readings:
         collected, seconds = Collected(resources, metrics), int(span.period.total_seconds())
-        asked: list[tuple[Resource, Metric, str, _Source]] = []
+        asked: list[_Asked] = []
         for resource, metric in collected.wanted:
             source = SOURCES[resource.kind][0].get(metric)
             if source is None:
@@ -72,26 +75,32 @@ class CloudWatch:
                 continue
             collected.needs(resource, metric, len(source.names))
             asked += [(resource, metric, name, source) for name in source.names]
-        for begin in range(0, len(asked), MANY):
-            many = asked[begin : begin + MANY]
-            queries = [_query(f"q{number}", one, seconds) for number, one in enumerate(many)]
-            pages = Called(self._clients, batch, "cloudwatch").pages(
-                "get_metric_data",
-                "MetricDataResults",
-                MetricDataQueries=queries,
-                StartTime=span.start,
-                EndTime=span.end,
-                ScanBy="TimestampAscending",
+        watch = Called(self._clients, batch, "cloudwatch")
+
+        def ask(many: Sequence[_Asked]) -> list[dict[str, Any]]:
+            return list(
+                watch.pages(
+                    "get_metric_data",
+                    "MetricDataResults",
+                    MetricDataQueries=[_query(f"q{number}", one, seconds) for number, one in enumerate(many)],
+                    StartTime=span.start,
+                    EndTime=span.end,
+                    ScanBy="TimestampAscending",
+                )
             )
-            for told in pages:
-                resource, metric, name, source = many[int(told["Id"][1:])]
-                share = seconds if source.per_second else 1
-                for at, value in zip(told["Timestamps"], told["Values"], strict=True):
-                    collected.add(resource.id, metric, name, at, value / share)
+
+        parts = [asked[begin : begin + MANY] for begin in range(0, len(asked), MANY)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for many, answer in zip(parts, pool.map(ask, parts), strict=True):
+                for told in answer:
+                    resource, metric, name, source = many[int(told["Id"][1:])]
+                    share = seconds if source.per_second else 1
+                    for at, value in zip(told["Timestamps"], told["Values"], strict=True):
+                        collected.add(resource.id, metric, name, at, value / share)
         return collected.readings()
 
 
-def _query(name: str, asked: tuple[Resource, Metric, str, _Source], seconds: int) -> dict[str, Any]:
+def _query(name: str, asked: _Asked, seconds: int) -> dict[str, Any]:
     resource, _, metric, source = asked
     dimensions = [{"Name": key, "Value": value} for key, value in SOURCES[resource.kind][1](resource).items()]
     series = {"Namespace": source.namespace, "MetricName": metric, "Dimensions": dimensions}

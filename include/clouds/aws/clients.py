@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
 
 from include.clouds.aws import CONNECTION_TYPE
 from include.clouds.aws.words import translated
@@ -91,6 +92,7 @@ def config() -> Config:
 def connect(session: boto3.Session, service: str, region: str, endpoint: str | None) -> Any:
     """One client behind the fence."""
     fence_endpoint(service, endpoint)
+    quick_instants(session)
     client = session.client(
         service,
         region_name=region,
@@ -99,6 +101,20 @@ def connect(session: boto3.Session, service: str, region: str, endpoint: str | N
     )
     fence(client)
     return client
+
+
+def quick_instants(session: boto3.Session) -> None:
+    """Read ISO 8601 instants with the standard library: botocore's way takes a third of the time that a large page takes."""
+    from botocore.utils import parse_timestamp
+
+    def instant(value: Any) -> datetime:
+        try:
+            return datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            return cast(datetime, parse_timestamp(value))
+
+    # The botocore session below is not public; every wrapper of boto3 that Airflow and others make has it.
+    session._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
 
 
 def fence(client: Any) -> None:

@@ -58,11 +58,14 @@ def refuse(code: str, message: str) -> Exception:
 def install(power: Power) -> None:
     """Replace moto's methods for this process."""
     from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup
+    from moto.ec2.models.core import TaggedEC2Resource
     from moto.ec2.models.instances import InstanceBackend
 
     from include.lab.aws import containers, metrics
 
     ec2: Any = InstanceBackend
+    tagged: Any = TaggedEC2Resource
+    tagged.get_tags = own_tags
     group: Any = FakeAutoScalingGroup
     scaling: Any = AutoScalingBackend
     ec2.stop_instances = lambda self, ids: stop_instances(power, self, ids)
@@ -77,6 +80,15 @@ def install(power: Power) -> None:
 
 
 # ---- EC2 -------------------------------------------------------------------------------------------------------------
+
+
+def own_tags(resource: Any) -> list[dict[str, str]]:
+    """The tags of one resource. Moto looks through those of all resources, so that a page takes the square of its length."""
+    from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
+
+    kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(resource.id), "") if resource.id else ""
+    held = resource.ec2_backend.tags.get(resource.id) or {}
+    return [{"resource_id": resource.id, "key": key, "value": value, "resource_type": kind} for key, value in held.items()]
 
 
 def _set(instance: Any, word: str) -> None:
