@@ -73,18 +73,26 @@ def _of(cloud: str, planned: Any) -> Any:
 
 
 def _drill_group(operator: type[RestoreOperator], sealed: Any) -> Any:
-    """The task group of one cloud. Pools keep at most so many restores at once; waiting is done in the triggerer."""
+    """The task group of one cloud. Pools keep at most so many restores at once; waiting is done in the triggerer.
+
+    What is begun is ended before another begins: by Airflow's own weights all restores of a night would come first, and
+    every sandbox would stand, and cost, until the last of them was restored.
+    """
 
     @task_group(group_id=f"drill_{operator.cloud}")
     def drill(item: dict[str, Any]) -> None:
-        restored = operator(task_id="restore", item=item, pool=f"{operator.cloud}_restores")
-        validated = validate(item)
-        closed = close(item)
-        recorded: Any = record(item)
+        restored = operator(task_id="restore", item=item, pool=f"{operator.cloud}_restores", **_weighs(1))
+        validated = validate.override(**_weighs(2))(item)
+        closed = close.override(**_weighs(3))(item)
+        recorded: Any = record.override(**_weighs(4))(item)
         restored >> validated >> closed >> recorded >> sealed
-        verdict(item, recorded)
+        verdict.override(**_weighs(5))(item, recorded)
 
     return drill
+
+
+def _weighs(step: int) -> dict[str, Any]:
+    return {"weight_rule": "absolute", "priority_weight": step}
 
 
 def _item(raw: dict[str, Any]) -> Any:

@@ -73,6 +73,14 @@ def test_every_pool_that_a_task_names_is_in_the_settings_file(dagbag: Any) -> No
     assert named - {"default_pool"}, "no task uses a pool: the limits of a cloud's control plane would not hold"
 
 
+def test_a_drill_that_is_begun_is_ended_before_another_begins(dagbag: Any) -> None:
+    tasks = dagbag.dags["drill_restores"].task_dict
+    for cloud in ("selfhosted", "aws", "google", "azure"):
+        steps = [tasks[f"drill_{cloud}.{step}"] for step in ("restore", "validate", "close", "record", "verdict")]
+        weights = [step.priority_weight for step in steps]
+        assert weights == sorted(set(weights)), f"{cloud}: the sandboxes of a night would pile up: {weights}"
+
+
 def test_every_cloud_is_restored_and_verified(dagbag: Any) -> None:
     from include.clouds import CLOUDS
 

@@ -27,6 +27,8 @@ class Peaks:
     """Slots of the restore pool that were taken: restores queued, running, or waiting in the triggerer."""
     deferred: int = 0
     """Restores that waited in the triggerer."""
+    sandboxes: int = 0
+    """Sandboxes that stood: being restored, asked, or discarded."""
     waiting: int = 0
     """Restores that were due and had no slot yet."""
     workers: int = 0
@@ -46,6 +48,7 @@ def watched(airflow: Standalone, run: str, seconds: float, every: float = 1.0) -
         pool = airflow.api.call("GET", f"/api/v2/pools/{POOL}")
         peaks.restores = max(peaks.restores, pool["occupied_slots"])
         peaks.deferred = max(peaks.deferred, pool["deferred_slots"])
+        peaks.sandboxes = max(peaks.sandboxes, len(list(Path(airflow.env["DRILLYARD_SANDBOX_ROOT"]).glob("dy-*"))))
         peaks.waiting = max(peaks.waiting, pool["scheduled_slots"])
         peaks.workers = max(peaks.workers, busy(airflow, run))
         peaks.memory = max(peaks.memory, memory(airflow.home))
