@@ -115,7 +115,7 @@ class Bill:
             if self.engine is self.desk and accepted.mode == "alone" and not accepted.without:
                 self._from_looks(accepted, order)
             else:
-                self.desk.insert("groups", order, self.engine, grouped(self.engine, partial(self.rows_of, accepted)))
+                self._pass_over(accepted, "groups", order)
             if self.desk.run(f"SELECT sum({LONG}) FROM groups").fetchall()[0][0] and accepted.mode != "amortised":
                 for key, rest in residues(self.engine, rows).items():
                     self.rests[key] = money.EXACT.add(self.rests.get(key, Decimal(0)), rest)
@@ -124,6 +124,12 @@ class Bill:
             self.desk.run(f"DROP TABLE {one.look}")
         self._classify()
         self._resolve()
+
+    def _pass_over(self, accepted: Accepted, target: str, order: tuple[str, ...], by: tuple[str, ...] = (*KEY, *PARTS)) -> None:
+        found = grouped(self.engine, partial(self.rows_of, accepted), by)
+        self.desk.insert(target, order, self.engine, found)
+        if isinstance(self.engine, DuckDBEngine):
+            self.engine.drop(found)
 
     def _from_looks(self, accepted: Accepted, order: tuple[str, ...]) -> None:
         """The groups that the look into each of these files found already: no second pass over their rows."""
@@ -203,7 +209,7 @@ class Bill:
         self.desk.run(f"CREATE OR REPLACE TEMP TABLE days ({', '.join(f'{n} {kinds[n]}' for n in order)})")
         for accepted in self.accepted:
             if accepted.mode != "amortised":
-                self.desk.insert("days", order, self.engine, grouped(self.engine, partial(self.rows_of, accepted), DAILY))
+                self._pass_over(accepted, "days", order, DAILY)
         on_key = " AND ".join(f"d.{n} IS NOT DISTINCT FROM c.{n}" for n in self._on_key)
         found = self.desk.rows(
             f"""SELECT strftime(d.x_Month, '%Y-%m') AS month, d.x_Day AS day, coalesce(d.ProviderName, '(not named)') AS provider,

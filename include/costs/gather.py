@@ -36,25 +36,27 @@ def _nothing(_: ir.Table) -> dict[str, ir.Value]:
 
 
 def grouped(engine: Engine, rows: Rows, by: tuple[str, ...] = (*KEY, *PARTS), beside: Beside = _nothing) -> ir.Table:
-    """`group_rows` by the engine's quickest way."""
+    """`group_rows` by the engine's quickest way. DuckDB keeps the result as a table: drop it when it is read."""
     every = rows((*GROUPED, ROW))
     if not isinstance(engine, DuckDBEngine):
         return group_rows(every, by, beside)
     grouping = _Grouping(every, by, beside)
     if not grouping.by:
-        return grouping.complete(grouping.compared())
+        return engine.keep(grouping.complete(grouping.compared()))
     # Rows are told apart by hashes: DuckDB hashes a text once for each entry of a file's dictionary, which takes a third of
     # the time that comparing a dozen texts does. Of each group only the number of a row is kept; its texts are read then.
     hashed = engine.keep(grouping.hashed())
     texts = rows((*GROUPED, ROW), hashed).select(*grouping.by, ROW)
-    return grouping.complete(hashed.join(texts, ROW))
+    found = engine.keep(grouping.complete(hashed.join(texts, ROW)))
+    engine.drop(hashed)
+    return found
 
 
 def group_rows(rows: ir.Table, by: tuple[str, ...] = (*KEY, *PARTS), beside: Beside = _nothing) -> ir.Table:
     """Rows grouped by `by`: ``Rows``, the SUMS, ``x_Long``, and what else `beside` adds up.
 
-    Bad rows are left out. Columns that all rows lack stay out of the grouping, and a column
-    that equals another one is computed once.
+    Bad rows are left out. Columns that all rows lack stay out of the grouping, and a column that equals another one is
+    computed once.
     """
     grouping = _Grouping(rows, by, beside)
     return grouping.complete(grouping.compared())
@@ -143,4 +145,4 @@ def long_amounts(rows: ir.Table) -> ir.IntegerValue:
         return ibis.cases((raw.abs() < 1e-7, (~few).cast("int64")), else_=ibis.literal(0).cast("int64"))
     if kind.is_decimal() and (kind.scale or 0) > money.SCALE:
         return (raw != raw.cast(money.MONEY).cast(kind)).cast("int64").fill_null(0)
-    return ibis.literal(0).cast("int64")
+    return raw.isnull().cast("int64") * 0  # a column, which can be added up, and not a number

@@ -88,7 +88,7 @@ def inspect(engine: DuckDBEngine, file: BillingFile, settings: CostSettings) -> 
             # Every column that a later step asks for: what cannot be read as it is shows here and not in the middle.
             engine.bind(focus_rows(source, file.shape, settings))
         rows = partial(_rows, source, file.shape, settings)
-        look = engine.keep(grouped(engine, rows, beside=_beside)).get_name()
+        look = grouped(engine, rows, beside=_beside).get_name()
         found = _slices(engine, look)
         bad = engine.fetch(source.table.count().as_table()).to_pylist()[0].popitem()[1] - sum(one["rows"] for one in found)
         amortised = file.shape == COST_DETAILS and _amortised(engine, source, file)

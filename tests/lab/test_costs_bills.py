@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from costs_reading import DATA, add, cur, google, read, same, sample, write
 
+from include.costs.synthetic_rows import write_rows
+
 
 def test_the_real_samples_sum_to_the_last_digit(tmp_path: Path) -> None:
     for name in ("cur_sample.csv", "ea_sample.csv", "focus_sample.csv"):
@@ -246,3 +248,19 @@ def test_tags_in_maps_and_json_reach_the_same_service(tmp_path: Path) -> None:
     write(tmp_path / "j.csv", [cur(2, cost="2", resource_tags=json.dumps({"user_service": "shop"}))])
     allocated = read(tmp_path)["allocation"]["USD"]["service"]
     assert allocated == {'a "b"': "1", "shop": "2"}
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "DECIMAL(18,6)", "DECIMAL(38,24)", "DOUBLE", "FLOAT"])
+def test_a_parquet_bill_may_hold_its_cost_as_any_kind_of_number(tmp_path: Path, kind: str) -> None:
+    import duckdb
+
+    made = write_rows(tmp_path / "made.parquet", 500)
+    (tmp_path / "given").mkdir()
+    cost = f"CAST(CAST(ceil(line_item_unblended_cost * 8) / 4 AS DECIMAL(9,2)) AS {kind}) AS line_item_unblended_cost"
+    duckdb.sql(f"COPY (SELECT * REPLACE ({cost}) FROM '{made}') TO '{tmp_path}/given/cur.parquet'")
+    sums = duckdb.sql(
+        f"SELECT sum(CAST(line_item_unblended_cost AS DECIMAL(38,6))) FROM '{tmp_path}/given/cur.parquet'"
+    ).fetchall()
+    found = read(tmp_path / "given")
+    assert Decimal(found["billed_cost"]["AWS"]["USD"]) == sums[0][0] > 0
+    assert found["quarantined"] == {"files": [], "rows": [], "row_count": 0}

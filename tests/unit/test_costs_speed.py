@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.costs import money
+from include.costs.engines import ROW, Delivered, DuckDBEngine, open_engine
 from include.costs.few import MOST, few_values
-from include.costs.gather import long_amounts
+from include.costs.gather import GROUPED, group_rows, grouped, long_amounts
 
 _DIGITS = st.text("0123456789", max_size=26)
 
@@ -102,3 +104,38 @@ def test_what_nobody_counted_is_not_few() -> None:
 def test_many_values_and_those_no_sql_text_can_hold_are_written_the_plain_way(values: frozenset[str]) -> None:
     rows = _rows()
     assert few_values(rows.select("x_UsageType"), [(rows["x_UsageType"], values)]) == {}
+
+
+_TEXT = st.one_of(st.none(), st.sampled_from(["", "a", "b", "ab", "a\0b", "é", "None"]))
+_ROW = st.tuples(_TEXT, _TEXT, _TEXT, st.integers(-3, 3))
+_BY = ("x_UsageType", "RegionId", "x_TagService")
+
+
+@given(st.lists(_ROW, max_size=60), st.lists(_ROW, max_size=20))
+@settings(deadline=None, max_examples=25)
+def test_rows_told_apart_by_hashes_are_the_groups_that_comparing_gives(first: list[Any], second: list[Any]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder, open_engine("duckdb") as engine:
+        assert isinstance(engine, DuckDBEngine)
+        paths = tuple(_written(Path(folder) / f"{i}.parquet", rows) for i, rows in enumerate((first, second)))
+        table, _ = engine.read(Delivered(paths=paths, kind="parquet", columns=(*_BY, "BilledCost")))
+
+        def rows(only: tuple[str, ...], at: Any = None) -> Any:
+            there = table if at is None else table.semi_join(at, ROW)
+            typed = there.mutate(BilledCost=there["BilledCost"].cast(money.MONEY), x_BilledRaw=there["BilledCost"])
+            return typed.select(*[name for name in only if name in typed.columns])
+
+        def listed(found: Any) -> list[Any]:
+            return sorted(map(repr, engine.fetch(found.select(*_BY, "BilledCost", "Rows")).to_pylist()))
+
+        assert listed(grouped(engine, rows, _BY)) == listed(group_rows(rows(GROUPED), _BY))
+
+
+def _written(path: Path, rows: list[Any]) -> str:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(_BY)}
+    pq.write_table(pa.table(columns | {"BilledCost": pa.array([row[3] for row in rows], pa.int64())}), path)
+    return str(path)
