@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Callable
 from decimal import Decimal
@@ -264,3 +265,23 @@ def test_a_parquet_bill_may_hold_its_cost_as_any_kind_of_number(tmp_path: Path, 
     found = read(tmp_path / "given")
     assert Decimal(found["billed_cost"]["AWS"]["USD"]) == sums[0][0] > 0
     assert found["quarantined"] == {"files": [], "rows": [], "row_count": 0}
+
+
+@pytest.mark.parametrize("name", ["ea_sample.csv", "focus_sample.csv"])
+@pytest.mark.parametrize(("number", "instant"), [("DECIMAL(38,18)", "TIMESTAMPTZ"), ("DOUBLE", "TIMESTAMP")])
+def test_a_real_sample_as_typed_parquet_gives_what_its_text_gives(tmp_path: Path, name: str, number: str, instant: str) -> None:
+    import duckdb
+
+    (tmp_path / "text").mkdir()
+    (tmp_path / "typed").mkdir()
+    shutil.copy(DATA / name, tmp_path / "text")
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute(f"CREATE TABLE t AS SELECT * FROM read_csv('{DATA / name}', all_varchar = true, nullstr = ['', 'NULL'])")
+        columns = [row[0] for row in con.execute("DESCRIBE t").fetchall()]
+        typed = [f'"{c}"::{number} AS "{c}"' for c in columns if re.search("(cost|price|quantity)$", c, re.I)]
+        typed += [f'"{c}"::{instant} AS "{c}"' for c in columns if re.search("Period(Start|End)$", c)]
+        assert len(typed) >= 4
+        con.execute(f"COPY (SELECT * REPLACE ({', '.join(typed)}) FROM t) TO '{tmp_path}/typed/bill.parquet'")
+    text, made = read(tmp_path / "text"), read(tmp_path / "typed")
+    assert made == text
