@@ -111,17 +111,16 @@ class Bill:
         order = (*KEY, *PARTS, *SUMS, "Rows", LONG)
         self.desk.run(f"CREATE OR REPLACE TEMP TABLE groups ({', '.join(f'{n} {kinds[n]}' for n in order)})")
         for accepted in self.accepted:
-            rows = self.rows_of(accepted, GROUPED)
             if self.engine is self.desk and accepted.mode == "alone" and not accepted.without:
                 self._from_looks(accepted, order)
             else:
                 self._pass_over(accepted, "groups", order)
             if self.desk.run(f"SELECT sum({LONG}) FROM groups").fetchall()[0][0] and accepted.mode != "amortised":
-                for key, rest in residues(self.engine, rows).items():
+                for key, rest in residues(self.engine, self.rows_of(accepted, GROUPED)).items():
                     self.rests[key] = money.EXACT.add(self.rests.get(key, Decimal(0)), rest)
                 self.desk.run(f"UPDATE groups SET {LONG} = 0")
         for one in self.inspected:
-            self.desk.run(f"DROP TABLE {one.look}")
+            self.desk.drop(one.look)
         self._classify()
         self._resolve()
 
@@ -129,7 +128,7 @@ class Bill:
         found = grouped(self.engine, partial(self.rows_of, accepted), by)
         self.desk.insert(target, order, self.engine, found)
         if isinstance(self.engine, DuckDBEngine):
-            self.engine.drop(found)
+            self.engine.drop(found.get_name())
 
     def _from_looks(self, accepted: Accepted, order: tuple[str, ...]) -> None:
         """The groups that the look into each of these files found already: no second pass over their rows."""

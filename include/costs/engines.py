@@ -143,9 +143,9 @@ class DuckDBEngine:
         self._raw.execute(f"CREATE TEMP TABLE {name} AS {self.con.compile(table)}")
         return self.con.table(name)
 
-    def drop(self, table: ir.Table) -> None:
+    def drop(self, name: str) -> None:
         """Forget a table that was kept."""
-        self._raw.execute(f"DROP TABLE {table.get_name()}")
+        self._raw.execute(f"DROP TABLE {name}")
 
     def bind(self, table: ir.Table) -> None:
         """Resolve an expression against its files without reading their rows. Raises duckdb.Error where that fails."""

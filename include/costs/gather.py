@@ -48,7 +48,7 @@ def grouped(engine: Engine, rows: Rows, by: tuple[str, ...] = (*KEY, *PARTS), be
     hashed = engine.keep(grouping.hashed())
     texts = rows((*GROUPED, ROW), hashed).select(*grouping.by, ROW)
     found = engine.keep(grouping.complete(hashed.join(texts, ROW)))
-    engine.drop(hashed)
+    engine.drop(hashed.get_name())
     return found
 
 

@@ -75,6 +75,8 @@ class CloudWatch:
                 continue
             collected.needs(resource, metric, len(source.names))
             asked += [(resource, metric, name, source) for name in source.names]
+        if not asked:
+            return collected.readings()
         watch = Called(self._clients, batch, "cloudwatch")
 
         def ask(many: Sequence[_Asked]) -> list[dict[str, Any]]:
