@@ -12,14 +12,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drillyard.operators.restore import RESTORE_OPERATORS, RestoreOperator
 from drillyard.operators.verify import VERIFY_OPERATORS, VerifyOperator
+from drillyard.rounds import NOT_A_LOGIN
 
 EVIDENCE = Asset("drillyard-evidence")
 """Updated when sealed evidence was added; `publish_readiness` listens. Without a URI scheme: to normalise one, Airflow loads
 every provider when it imports a DAG."""
-
-
-NOT_A_LOGIN = "dag_test"
-"""What Airflow itself calls the user of `airflow dags test`: whoever has the machine may say for whom they act."""
 
 
 def _requested() -> tuple[dict[str, Any], str, Any]:
@@ -45,6 +42,8 @@ def plan_drills() -> dict[str, list[dict[str, Any]]]:
 
     params, by, at = _requested()
     items = planned_by_cloud(connection, params, by, at, scheduled=_scheduled())
+    context: Any = get_current_context()
+    context["ti"].xcom_push("drills", sum(map(len, items.values())))
     return {cloud: [item.model_dump(mode="json") for item in items.get(cloud, ())] for cloud in RESTORE_OPERATORS}
 
 
@@ -81,7 +80,8 @@ def _drill_group(operator: type[RestoreOperator], sealed: Any) -> Any:
 
     @task_group(group_id=f"drill_{operator.cloud}")
     def drill(item: dict[str, Any]) -> None:
-        restored = operator(task_id="restore", item=item, pool=f"{operator.cloud}_restores", **_weighs(1))
+        pool, beside = f"{operator.cloud}_restores", "{{ ti.xcom_pull(task_ids='plan_drills', key='drills') }}"
+        restored = operator(task_id="restore", item=item, beside=beside, pool=pool, **_weighs(1))
         validated = validate.override(**_weighs(2))(item)
         closed = close.override(**_weighs(3))(item)
         recorded: Any = record.override(**_weighs(4))(item)

@@ -17,26 +17,30 @@ class SandboxTrigger(BaseTrigger):
     :param item: the plan item, as JSON types.
     :param poll: seconds between two looks, at first, and at most `slowest` (`include.recovery.pace`).
     :param rest: seconds before the first look.
+    :param settle: seconds before the event, at least: see `drillyard.rounds`.
     """
 
-    def __init__(self, item: dict[str, Any], poll: float = 0.5, slowest: float = 15.0, rest: float = 0.0) -> None:
+    def __init__(
+        self, item: dict[str, Any], poll: float = 0.5, slowest: float = 15.0, rest: float = 0.0, settle: float = 0.0
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.item, self.poll, self.slowest, self.rest = item, poll, slowest, rest
+        self.item, self.poll, self.slowest, self.rest, self.settle = item, poll, slowest, rest, settle
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         # The literal path: the plugin loader may have run this file under another name.
-        given = {"item": self.item, "poll": self.poll, "slowest": self.slowest, "rest": self.rest}
+        given = {name: getattr(self, name) for name in ("item", "poll", "slowest", "rest", "settle")}
         return "drillyard.triggers.SandboxTrigger", given
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: ``{"status": "succeeded"}`` or ``{"status": "halted", "reason": …}``."""
         from include.recovery.pace import pause
 
-        await asyncio.sleep(self.rest)
         began = time.monotonic()
+        await asyncio.sleep(self.rest)
         while True:
             outcome = await sync_to_async(_look, thread_sensitive=False)(self.item)
             if outcome is not None:
+                await asyncio.sleep(began + self.settle - time.monotonic())
                 yield TriggerEvent(outcome)  # type: ignore[no-untyped-call]
                 return
             await asyncio.sleep(pause(time.monotonic() - began, self.poll, self.slowest))

@@ -41,10 +41,11 @@ def run() -> list[dict[str, Any]]:
 
 def figures(airflow: Any, night: str, peaks: Any, wall: float) -> list[dict[str, Any]]:
     """What the night took."""
-    from due_night import POOL, outcomes
+    from due_night import POOL, outcomes, tried_again
 
     slots = airflow.api.call("GET", f"/api/v2/pools/{POOL}")["slots"]
     proven = outcomes(airflow, night, "drill_selfhosted.verdict").get("success", 0)
+    again = tried_again(airflow, night, "drill_selfhosted.restore")
     plain = {"peer": None, "peer_value": None, "ratio": None, "bar": "reported", "holds": True}
     return [
         {
@@ -65,6 +66,7 @@ def figures(airflow: Any, night: str, peaks: Any, wall: float) -> list[dict[str,
             "bar": f"{DUE} of {DUE}",
             "holds": proven == DUE,
         },
+        plain | {"name": f"night-of-{DUE}-tried-again", "value": again, "unit": "restores"},
         plain | {"name": f"night-of-{DUE}-sandboxes", "value": peaks.sandboxes, "unit": "sandboxes at once"},
         plain | {"name": f"night-of-{DUE}-worker-slots", "value": peaks.workers, "unit": "slots"},
         plain | {"name": f"night-of-{DUE}-memory", "value": round(peaks.memory / 2**20), "unit": "MB"},

@@ -85,6 +85,17 @@ def outcomes(airflow: Standalone, run: str, task: str) -> dict[str, int]:
     return found
 
 
+def tried_again(airflow: Standalone, run: str, task: str) -> int:
+    """How many of a mapped task's instances needed more than one try."""
+    tries: list[int] = []
+    while True:
+        asked = f"/api/v2/dags/drill_restores/dagRuns/{run}/taskInstances?task_id={task}&limit=100&offset={len(tries)}"
+        page = airflow.api.call("GET", asked)["task_instances"]
+        if not page:
+            return sum(number > 1 for number in tries)
+        tries += [one["try_number"] for one in page]
+
+
 def platform_of(folder: Path, services: int) -> Path:
     """The example platform with so many services instead of its own: each restores the lab's smallest server, whole.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from due_night import POOL, outcomes, watched
+from due_night import POOL, outcomes, tried_again, watched
 from lab_homes import in_environment
 from standalone import PATIENCE, Standalone, standalone_on, until
 
@@ -124,6 +124,7 @@ def test_no_more_restores_at_once_than_the_pool_has_slots(airflow: Standalone, d
     assert peaks.deferred >= 1 and peaks.waiting >= 1, peaks
     assert slots <= peaks.sandboxes <= slots + BEING_ENDED, f"sandboxes pile up: {peaks}"
     assert outcomes(airflow, run, "drill_selfhosted.verdict") == {"success": due}
+    assert tried_again(airflow, run, "drill_selfhosted.restore") == 0, "a wait ended before the scheduler knew of it"
 
 
 def waiting(airflow: Standalone, run: str) -> dict[str, int]:

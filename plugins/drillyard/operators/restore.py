@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from drillyard.rounds import settling
 from drillyard.triggers import SandboxTrigger
 
 if TYPE_CHECKING:
@@ -22,23 +23,24 @@ class RestoreOperator(BaseOperator):
 
     :param item: a plan item (`include.recovery.model.PlanItem`) as JSON types; templated, so it may be mapped.
     :param poll: seconds between two looks at the control plane, at first.
+    :param beside: how many drills the run has; templated. See `drillyard.rounds.settling`.
     """
 
     cloud: str
     connection_type: str
-    template_fields: Sequence[str] = ("item",)
+    template_fields: Sequence[str] = ("item", "beside")
     ui_color = "#d9ead3"
 
-    def __init__(self, *, item: dict[str, Any], poll: float = 0.5, **kwargs: Any) -> None:
+    def __init__(self, *, item: dict[str, Any], poll: float = 0.5, beside: int | str = 1, **kwargs: Any) -> None:
         kwargs.setdefault("map_index_template", "{{ label }}")
         super().__init__(**kwargs)
-        self.item, self.poll = item, poll
+        self.item, self.poll, self.beside = item, poll, beside
 
     def execute(self, context: Context) -> str:
         from drillyard.clients import desk
         from include.recovery import drill
         from include.recovery.conclude import hold
-        from include.recovery.model import PlanItem
+        from include.recovery.model import PlanItem, Status
 
         item = PlanItem.model_validate(self.item)
         _label(context, item.label)
@@ -46,17 +48,21 @@ class RestoreOperator(BaseOperator):
             raise AirflowFailException(f"{type(self).__name__} restores {self.cloud} datastores; {item.label} is on {item.cloud}")
         opened = desk(self.cloud)
         try:
-            drill.begin(opened, item)
+            sandbox = drill.begin(opened, item)
         except drill.Held as held:
             hold(opened, item, str(held))
             raise AirflowSkipException(f"{item.label} is held: {held}") from None
         except drill.Halted as halted:
             raise AirflowFailException(f"{item.label}: {halted}") from None
-        self._wait()
+        if sandbox.status is not Status.SUCCEEDED:
+            self._wait(context)
+        # A retry that finds its sandbox ready has nothing to wait for.
+        return self.secure(context, {"status": "succeeded"})
 
-    def _wait(self, rest: float = 0.0) -> NoReturn:
+    def _wait(self, context: Context, rest: float = 0.0) -> NoReturn:
         """Give the worker slot back until the sandbox is ready, or the drill is halted."""
-        self.defer(trigger=SandboxTrigger(item=self.item, poll=self.poll, rest=rest), method_name="secure")
+        settle = settling(context["dag_run"], int(self.beside), context["ti"].try_number)
+        self.defer(trigger=SandboxTrigger(item=self.item, poll=self.poll, rest=rest, settle=settle), method_name="secure")
         raise AssertionError("defer does not return")
 
     def secure(self, context: Context, event: dict[str, str]) -> str:
@@ -78,7 +84,7 @@ class RestoreOperator(BaseOperator):
             raise AirflowFailException(f"{item.label}: {halted}") from None
         except Transient as unfinished:
             self.log.info("%s: %s", item.label, unfinished)
-            self._wait(rest=4 * self.poll)
+            self._wait(context, rest=4 * self.poll)
         return item.drill_id
 
     def on_kill(self) -> None:

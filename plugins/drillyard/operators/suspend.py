@@ -19,9 +19,13 @@ FIRST_LOOK = 2.5
 """Seconds until the first look at what was begun."""
 
 
-def until_next_look(waited: float, most: float) -> float:
-    """Seconds until the next look, after so many in all: as many again, but no more than `most`."""
-    return min(most, max(FIRST_LOOK, waited))
+def until_next_look(waited: float, most: float, attempt: int = 1) -> float:
+    """Seconds until the next look, after so many in all: as many again, but no more than `most`.
+
+    A later try looks later: beside a run of many tasks Airflow's scheduler may take the pause's end for the task's, and fail
+    the try (`drillyard.rounds`).
+    """
+    return min(most, max(FIRST_LOOK * 4.0 ** (attempt - 1), waited))
 
 
 class SuspendOperator(BaseOperator):
@@ -69,7 +73,7 @@ class SuspendOperator(BaseOperator):
         swept = sweep(sleep_desk(self.cloud), batch, utcnow(), self.environment or None)
         self._say(swept)
         if swept.pending and waited < self.patience:
-            pause = until_next_look(waited, self.poll)
+            pause = until_next_look(waited, self.poll, context["ti"].try_number)
             self.defer(trigger=PauseTrigger(seconds=pause, waited=waited + pause), method_name="again")
         return swept.model_dump(mode="json", include={"counts", "stopped", "started", "pending", "failed", "unreadable"})
 
