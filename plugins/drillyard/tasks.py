@@ -75,15 +75,16 @@ def _drill_group(operator: type[RestoreOperator], sealed: Any) -> Any:
     """The task group of one cloud. Pools keep at most so many restores at once; waiting is done in the triggerer.
 
     What is begun is ended before another begins: by Airflow's own weights all restores of a night would come first, and
-    every sandbox would stand, and cost, until the last of them was restored.
+    every sandbox would stand, and cost, until the last of them was restored. So what ends a sandbox weighs more and takes the
+    slot that its restore had: in another pool it would wait for a worker while the next restores begin.
     """
 
     @task_group(group_id=f"drill_{operator.cloud}")
     def drill(item: dict[str, Any]) -> None:
         pool, beside = f"{operator.cloud}_restores", "{{ ti.xcom_pull(task_ids='plan_drills', key='drills') }}"
         restored = operator(task_id="restore", item=item, beside=beside, pool=pool, **_weighs(1))
-        validated = validate.override(**_weighs(2))(item)
-        closed = close.override(**_weighs(3))(item)
+        validated = validate.override(pool=pool, **_weighs(2))(item)
+        closed = close.override(pool=pool, **_weighs(3))(item)
         recorded: Any = record.override(**_weighs(4))(item)
         restored >> validated >> closed >> recorded >> sealed
         verdict.override(**_weighs(5))(item, recorded)

@@ -79,6 +79,8 @@ def test_a_drill_that_is_begun_is_ended_before_another_begins(dagbag: Any) -> No
         steps = [tasks[f"drill_{cloud}.{step}"] for step in ("restore", "validate", "close", "record", "verdict")]
         weights = [step.priority_weight for step in steps]
         assert weights == sorted(set(weights)), f"{cloud}: the sandboxes of a night would pile up: {weights}"
+        pools = {step.pool for step in steps[:3]}
+        assert pools == {f"{cloud}_restores"}, f"{cloud}: a sandbox stands without a slot: {pools}"
 
 
 def test_every_cloud_is_restored_and_verified(dagbag: Any) -> None:
