@@ -35,7 +35,7 @@ def run() -> list[dict[str, Any]]:
         with running_lab() as lab:
             catalog = platform_of(folder / "platform", DUE)
             with standalone_on(lab, settings={"DRILLYARD_PLATFORM": str(catalog)}) as airflow:
-                airflow.api.call("PATCH", f"/api/v2/pools/{POOL}?update_mask=slots", {"slots": SLOTS})
+                airflow.api.call("PATCH", f"/api/v2/pools/{POOL}", {"pool": POOL, "slots": SLOTS, "include_deferred": True})
                 began = time.monotonic()
                 night = airflow.api.trigger("drill_restores", {"reason": "benchmark"})
                 peaks = watched(airflow, night, PATIENCE, every=2.0)
