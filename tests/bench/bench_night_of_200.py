@@ -3,7 +3,7 @@
 Every service of the night restores the same small server of the lab into a sandbox of its own, is made harmless, answers its
 questions, is checked, discarded and recorded. ``DRILLYARD_BENCH_DUE`` sets another number.
 
-The restore host gets eight slots for it: a slot is held from the restore to the discarding, and with 200 drills in one run a
+The restore host gets four slots for it: a slot is held from the restore to the discarding, and with 200 drills in one run a
 round of Airflow's scheduler, of which a drill needs six, takes some eight seconds on two cores.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 DUE = int(os.environ.get("DRILLYARD_BENCH_DUE", "200"))
-SLOTS = 8
+SLOTS = 4
 PATIENCE = 60.0 + 60.0 * DUE
 LAB = Path(__file__).resolve().parents[1] / "lab"
 
@@ -38,7 +38,7 @@ def run() -> list[dict[str, Any]]:
                 airflow.api.call("PATCH", f"/api/v2/pools/{POOL}", {"pool": POOL, "slots": SLOTS, "include_deferred": True})
                 began = time.monotonic()
                 night = airflow.api.trigger("drill_restores", {"reason": "benchmark"})
-                peaks = watched(airflow, night, PATIENCE, every=2.0)
+                peaks = watched(airflow, night, PATIENCE, every=5.0)
                 return figures(airflow, night, peaks, time.monotonic() - began)
     finally:
         shutil.rmtree(folder)
