@@ -79,7 +79,8 @@ class Bill:
         self.rests: dict[tuple[str, str, str], Decimal] = {}
         self.parties: list[parties.Party] = []
         self.classes: list[dict[str, Any]] = []
-        self._on_key: tuple[str, ...] = KEY
+        self.on_key: tuple[str, ...] = KEY
+        """Columns that tell the distinct keys apart, and so the classes."""
         self._on_party: tuple[str, ...] = ()
 
     def take(self, intake: Intake) -> None:
@@ -141,7 +142,7 @@ class Bill:
             every = f"SELECT {shown} FROM ({every}) GROUP BY ALL"
         self.desk.run(f"INSERT INTO groups ({listed}) {every}")
 
-    def _varying(self, names: tuple[str, ...]) -> tuple[str, ...]:
+    def varying(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Those columns of the groups that have more than one value: the others need no comparison. At least one."""
         differ = [f"count(DISTINCT {n}) + CAST(count({n}) < count(*) AS INT) > 1" for n in names]
         (found,) = self.desk.run(f"SELECT {', '.join(differ)} FROM groups").fetchall()
@@ -150,9 +151,9 @@ class Bill:
     def _classify(self) -> None:
         rules = table()
         self.classes = []
-        self._on_key = self._varying(KEY)
-        shown = [n if n in self._on_key else f"any_value({n}) AS {n}" for n in KEY]
-        for row in self.desk.rows(f"SELECT {', '.join(shown)} FROM groups GROUP BY {', '.join(self._on_key)}"):
+        self.on_key = self.varying(KEY)
+        shown = [n if n in self.on_key else f"any_value({n}) AS {n}" for n in KEY]
+        for row in self.desk.rows(f"SELECT {', '.join(shown)} FROM groups GROUP BY {', '.join(self.on_key)}"):
             verdict = rules.classify(key_of(row))
             category, subcategory = category_of(row["ProviderName"] or "", row["ServiceName"] or "", row["x_ServiceCode"] or "")
             self.classes.append(
@@ -172,7 +173,7 @@ class Bill:
     def _resolve(self) -> None:
         columns = tuple(name for name in PARTS if name not in ("x_Month", "BillingCurrency"))
         every = ("ProviderName", *columns)
-        self._on_party = self._varying(every)
+        self._on_party = self.varying(every)
         shown = [n if n in self._on_party else f"any_value({n}) AS {n}" for n in every]
         found = self.desk.rows(f"SELECT {', '.join(shown)} FROM groups GROUP BY {', '.join(self._on_party)} ORDER BY ALL")
         self.parties = [parties.party_of(row, self.settings) for row in found]
@@ -181,7 +182,7 @@ class Bill:
 
     def facts(self) -> list[Fact]:
         """All lines, transfer and not, by month, class, route, service and party."""
-        on_key = " AND ".join(f"g.{n} IS NOT DISTINCT FROM c.{n}" for n in self._on_key)
+        on_key = " AND ".join(f"g.{n} IS NOT DISTINCT FROM c.{n}" for n in self.on_key)
         on_party = " AND ".join(f"g.{n} IS NOT DISTINCT FROM p.{n}" for n in self._on_party)
         found = self.desk.run(
             f"""SELECT strftime(g.x_Month, '%Y-%m') AS month, coalesce(g.ProviderName, '(not named)') AS provider,
@@ -209,7 +210,7 @@ class Bill:
         for accepted in self.accepted:
             if accepted.mode != "amortised":
                 self._pass_over(accepted, "days", order, DAILY)
-        on_key = " AND ".join(f"d.{n} IS NOT DISTINCT FROM c.{n}" for n in self._on_key)
+        on_key = " AND ".join(f"d.{n} IS NOT DISTINCT FROM c.{n}" for n in self.on_key)
         found = self.desk.rows(
             f"""SELECT strftime(d.x_Month, '%Y-%m') AS month, d.x_Day AS day, coalesce(d.ProviderName, '(not named)') AS provider,
                 d.BillingCurrency AS currency, c.Class AS transfer_class, coalesce(c.Origin, '') AS origin,

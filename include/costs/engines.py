@@ -8,13 +8,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from include.costs.coded import NUMBER
 from include.values import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import ibis.expr.types as ir
     import pyarrow as pa
+
+    from include.costs.coded import Keyed, Split
+    from include.costs.parquet import ByKey
 
 
 class Delivered(Frozen):
@@ -51,8 +55,8 @@ class Engine(Protocol):
     def lookup(self, name: str, columns: dict[str, list[str | None]]) -> ir.Table:
         """Make a small table of text columns known to the engine."""
 
-    def write(self, table: ir.Table, directory: Path, few: Mapping[str, Sequence[str]]) -> None:
-        """Write Parquet (zstd) into a folder of its own. `few`: text columns with all values that they can have."""
+    def write(self, table: ir.Table, directory: Path, keyed: Keyed) -> None:
+        """Write Parquet into a folder of its own, without the column `coded.NUMBER`. Raises parquet.KeylessRow."""
 
 
 @contextlib.contextmanager
@@ -88,6 +92,7 @@ class DuckDBEngine:
         self.con: Any = ibis.duckdb.connect()
         self._raw = self.con.con
         threads = os.environ.get("DRILLYARD_COSTS_THREADS")
+        self._threads = int(threads or min(4, len(os.sched_getaffinity(0))))
         for setting, value in {
             "memory_limit": memory_limit(),
             "temp_directory": str(scratch),
@@ -157,18 +162,41 @@ class DuckDBEngine:
         self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {shown}", list(columns.values()))
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path, few: Mapping[str, Sequence[str]]) -> None:
+    def write(self, table: ir.Table, directory: Path, keyed: Keyed) -> None:
+        from include.costs.coded import origin, split
+        from include.costs.parquet import ROWS, Layout, write_parts
+
         directory.mkdir(parents=True, exist_ok=True)
-        # Columns of the same expression are computed once. ENUMs are written as text, by their numbers: no row is hashed.
-        values = table.op().values
-        first: dict[Any, str] = {}
-        for name, value in values.items():
-            first.setdefault(value, name)
-        shown = ", ".join(f"{_as_enum(first[value], few.get(name))} AS {name}" for name, value in values.items())
-        target = _quoted(str(directory / "part-0.parquet"))
-        options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720"
-        unique = self.con.compile(table.select(*first.values()))
-        self._raw.execute(f"COPY (SELECT {shown} FROM ({unique})) TO {target} ({options})")
+        apart = split(table, keyed)
+        # Columns of the same expression are computed once.
+        first: dict[object, str] = {}
+        by_row = {name: first.setdefault(origin(value.op()), name) for name, value in apart.by_row.items()}
+        masks = {name: f"{name}_shown" for name in apart.masked}
+        batches = table.select(
+            NUMBER,
+            **{name: apart.by_row[name] for name in first.values()},
+            **{mask: table[name].notnull() for name, mask in masks.items()},
+        )
+        layout = Layout([n for n in table.columns if n != NUMBER], self._by_key(keyed, apart), masks, by_row, NUMBER)
+        reader = self._raw.sql(self.con.compile(batches)).to_arrow_reader(ROWS)
+        write_parts(reader, layout, directory, self._threads)
+
+    def _by_key(self, keyed: Keyed, apart: Split) -> dict[str, ByKey]:
+        """The values of the columns that follow from the keys."""
+        from include.costs.parquet import ByKey
+
+        wanted = apart.by_key | apart.masked
+        first: dict[object, str] = {}
+        same = {name: first.setdefault(value.op(), name) for name, value in wanted.items()}
+        names, keys = list(first.values()), self._raw.execute(f"SELECT count(*) FROM {keyed.table.get_name()}").fetchall()[0][0]
+        made: dict[str, ByKey] = {}
+        # So many columns at a time that their texts fit.
+        step = max(1, 2_000_000 // max(keys, 1))
+        for at in range(0, len(names), step):
+            some = {name: wanted[name] for name in names[at : at + step]}
+            found = self.fetch(keyed.table.select(NUMBER, **some).order_by(NUMBER))
+            made |= {name: ByKey(found[name]) for name in some}
+        return {name: made[of] for name, of in same.items()}
 
     def run(self, sql: str) -> Any:
         """Run a statement of our own on the embedded database."""
@@ -232,9 +260,9 @@ class SparkEngine:
         self._session.read.parquet(str(path)).createOrReplaceTempView(name)
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path, few: Mapping[str, Sequence[str]]) -> None:
-        del few
-        frame = self._session.sql(self.con.compile(table))
+    def write(self, table: ir.Table, directory: Path, keyed: Keyed) -> None:
+        del keyed
+        frame = self._session.sql(self.con.compile(table.drop(NUMBER)))
         frame.write.mode("overwrite").option("compression", "zstd").parquet(str(directory))
 
 
@@ -252,10 +280,6 @@ def parquet_names(table: ir.Table) -> dict[str, str]:
     from include.costs.source import flatten
 
     return {name: name for name in flatten(table.schema()) if name != ROW}
-
-
-def _as_enum(column: str, values: Sequence[str] | None) -> str:
-    return f"CAST({column} AS ENUM({', '.join(_quoted(v) for v in values)}))" if values else column
 
 
 def _quoted(text: str) -> str:

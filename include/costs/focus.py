@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.costs import money
 from include.costs.classify import NOT_TRANSFER
+from include.costs.coded import NUMBER, Keyed, origin
 from include.costs.columns import FOCUS_COLUMNS, KEY, KINDS, PARTS, PROVIDER_COLUMNS
-from include.costs.few import few_values
+from include.costs.gather import hash_of
+from include.costs.parquet import KeylessRow
+from include.costs.source import is_null
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
     import ibis.expr.types as ir
 
     from include.costs.bill import Bill
@@ -27,6 +34,8 @@ OWN = (
     "x_Operation",
     "x_ChargeKind",
 )
+HASH = "x_Hash"
+"""Of keys: 64 bits of what tells them apart."""
 _OUTCOME = ("Class", "Origin", "Destination", "Rule", "GB", "Category", "Subcategory")
 _PREFERRED = (
     "x_UsageType",
@@ -48,26 +57,72 @@ def write_focus(bill: Bill, directory: Path, month: str | None = None) -> None:
     covered = {i.file.name: {f"{s.month:%Y-%m}": s.month for s in i.slices} for i in bill.inspected}
     for number, accepted in enumerate(bill.accepted):
         months = {name: day for file in accepted.files for name, day in covered[file.name].items()}
-        table, few = focus_table(bill, bill.rows_of(accepted), number)
-        for name, day in sorted(months.items()):
-            if month in (None, name):
-                part = table if len(months) == 1 else table.filter(table["BillingPeriodStart"].date().truncate("M") == day)
-                folder = directory / f"source={number:03d}-{accepted.files[0].shape}" / f"billing_month={name}"
-                bill.engine.write(part, folder, few)
+        wanted = {name: day for name, day in sorted(months.items()) if month in (None, name)}
+        source = directory / f"source={number:03d}-{accepted.files[0].shape}"
+        rows = bill.rows_of(accepted)
+        try:
+            _write(bill, focus_table(bill, rows, keys_of(bill, rows, number)), source, wanted, len(months) == 1)
+        except KeylessRow:
+            # Files whose columns are of different types can spell a value in another way together than each alone.
+            shutil.rmtree(source)
+            _write(bill, focus_table(bill, rows, None, number), source, wanted, len(months) == 1)
 
 
-def focus_table(bill: Bill, rows: ir.Table, number: int) -> tuple[ir.Table, dict[str, tuple[str, ...]]]:
-    """Rows with all FOCUS columns in order, the 1.3 provider columns and ours; and which of them hold few values only."""
+def _write(bill: Bill, made: tuple[ir.Table, Keyed], source: Path, months: dict[str, date], whole: bool) -> None:
+    table, keyed = made
+    for name, day in months.items():
+        part = table if whole else table.filter(table["BillingPeriodStart"].date().truncate("M") == day)
+        bill.engine.write(part, source / f"billing_month={name}", keyed)
+
+
+MOST_KEYS = 500_000
+"""With more, rows and keys are nearly the same, and the codes would take too much memory."""
+
+
+def keys_of(bill: Bill, rows: ir.Table, number: int) -> ir.Table | None:
+    """The keys of all groups that these rows can be in, numbered, with class and `HASH`; None where that cannot be had."""
+    import ibis
+
+    if bill.engine is not bill.desk:
+        return None
+    groups, classes = bill.desk.con.table("groups"), bill.desk.con.table("classes")
+    missing = [name for name in (*KEY, *PARTS) if name not in rows.columns]
+    found = groups.filter([groups[name].isnull() for name in missing]).select(*KEY, *PARTS).distinct()
+    joined = found.join(classes, [found[name].identical_to(classes[name]) for name in bill.on_key])
+    outcome = {name: joined[name] for name in _OUTCOME if name != "GB"} | {"GB": joined["GB"].cast("decimal(19,9)")}
+    keys = joined.select(
+        **{NUMBER: ibis.row_number().over(ibis.window()).cast("int32"), HASH: hash_of([found[n] for n in _telling(bill, rows)])},
+        **{name: found[name] for name in (*KEY, *PARTS)},
+        **outcome,
+    )
+    kept = bill.desk.keep(keys)
+    (counted,) = bill.desk.run(f"SELECT count(*), count(DISTINCT {HASH}) FROM {kept.get_name()}").fetchall()
+    return kept if counted[0] == counted[1] <= MOST_KEYS else None
+
+
+def _telling(bill: Bill, rows: ir.Table) -> list[str]:
+    """The columns of these rows that tell their keys apart."""
+    return [name for name in bill.varying((*KEY, *PARTS)) if name in rows.columns]
+
+
+def focus_table(bill: Bill, rows: ir.Table, keys: ir.Table | None, number: int = 0) -> tuple[ir.Table, Keyed]:
+    """Rows with all FOCUS columns in order, the 1.3 provider columns, ours, and the number of their key; and these keys."""
     import ibis
 
     usable = without_twins(rows.filter(rows["x_Bad"].isnull()), rows)
-    present = [name for name in KEY if name in rows.columns]
-    by = deciding(bill.classes, present)
-    lookup = _lookup(bill, by, number)
-    lookup = lookup.mutate(GB=lookup["GB"].cast("decimal(19,9)"))
-    joined = usable.left_join(lookup, [usable[name].fill_null("") == lookup[f"k_{name}"] for name in by])
-    whole = _defaults(joined)
-    gb = joined["PricingQuantity"] if "PricingQuantity" in joined.columns else ibis.null(money.QUANTITY)
+    if keys is None:
+        by = deciding(bill.classes, [name for name in KEY if name in rows.columns])
+        lookup = _lookup(bill, by, number)
+        lookup = lookup.mutate(GB=lookup["GB"].cast("decimal(19,9)"))
+        joined = usable.left_join(lookup, [usable[name].fill_null("") == lookup[f"k_{name}"] for name in by])
+        keyed = Keyed(bill.engine.lookup(f"no_keys_{number}", {NUMBER: ["0"]}), ())
+        row_number: ir.Value = ibis.literal(0).cast("int32")
+    else:
+        joined = usable.left_join(keys, hash_of([usable[name] for name in _telling(bill, rows)]) == keys[HASH])
+        keyed = Keyed(keys, tuple(_known(usable, keys)))
+        row_number = joined[NUMBER]
+    whole = _defaults(joined, usable)
+    gb = joined["PricingQuantity"] if "PricingQuantity" in usable.columns else ibis.null(money.QUANTITY)
     factor = joined["GB"]
     values: dict[str, ir.Value] = {name: whole[name].cast(KINDS[kind]) for name, kind in FOCUS_COLUMNS.items()}
     values["ServiceProviderName"] = whole["ProviderName"]
@@ -80,20 +135,20 @@ def focus_table(bill: Bill, rows: ir.Table, number: int) -> tuple[ir.Table, dict
     values["x_TransferGB"] = ibis.cases((factor.isnull(), none), (factor == 1, gb.cast(money.QUANTITY)), else_=other)
     values["x_TransferRule"] = joined["Rule"]
     for name in OWN[5:]:
-        values[name] = joined[name] if name in joined.columns else ibis.null("string")
+        values[name] = joined[name] if name in usable.columns else ibis.null("string")
     ordered = (*FOCUS_COLUMNS, *PROVIDER_COLUMNS, *OWN)
-    table = joined.select(**{name: values[name] for name in ordered})
-    return table, few_values(table, _known(bill, rows, lookup))
+    return joined.select(**{name: values[name] for name in ordered}, **{NUMBER: row_number}), keyed
 
 
-def _known(bill: Bill, rows: ir.Table, lookup: ir.Table) -> list[tuple[ir.Value, frozenset[str]]]:
-    """The text columns of the rows that the groups have, and of the classes, with all their values."""
-    names = [name for name in (*KEY, *PARTS) if name != "x_Month" and name in rows.columns]
-    lists = [f"list(DISTINCT {name}) FILTER ({name} IS NOT NULL)" for name in names]
-    (found,) = bill.desk.run(f"SELECT {', '.join(lists)} FROM groups").fetchall()
-    known = [(rows[name], frozenset(values or ())) for name, values in zip(names, found, strict=True)]
-    outcomes = [name for name in _OUTCOME if lookup[name].type().is_string()]
-    return known + [(lookup[n], frozenset(c[n] for c in bill.classes if c[n] is not None)) for n in outcomes]
+def _known(usable: ir.Table, keys: ir.Table) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """Columns of the rows with the same value by key."""
+    import ibis.expr.operations as ops
+
+    yield from ((usable[name], keys[name]) for name in (*KEY, *PARTS) if name in usable.columns)
+    yield from ((keys[name], keys[name]) for name in _OUTCOME)
+    start = usable["BillingPeriodStart"]
+    if isinstance(origin(start.op()), ops.TimestampTruncate):
+        yield start, keys["x_Month"].cast(start.type())  # cut to the month already: its date loses nothing
 
 
 TWINS = dict.fromkeys(("ContractedCost", "EffectiveCost", "ListCost"), "BilledCost") | {"ConsumedUnit": "PricingUnit"}
@@ -107,7 +162,7 @@ def without_twins(usable: ir.Table, rows: ir.Table) -> ir.Table:
     return usable.drop(*gone) if gone else usable
 
 
-def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
+def _defaults(joined: ir.Table, usable: ir.Table) -> dict[str, ir.Value]:
     """FOCUS columns of a joined row; mandatory ones filled where the export leaves them out.
 
     Sources: FOCUS 1.2 column requirements. Where an export gives no price but a cost and a quantity, nothing is invented:
@@ -116,8 +171,8 @@ def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
     import ibis
 
     def given(name: str, kind: str) -> ir.Value:
-        twin = name if name in joined.columns else TWINS.get(name, name)
-        return joined[twin] if twin in joined.columns else ibis.null(KINDS[kind])
+        twin = name if name in usable.columns else TWINS.get(name, name)
+        return joined[twin] if twin in usable.columns else ibis.null(KINDS[kind])
 
     whole = {n: given(n, k) for n, k in FOCUS_COLUMNS.items()}
     whole["ChargeCategory"] = whole["ChargeCategory"].fill_null("Usage")
@@ -142,7 +197,8 @@ def _defaults(joined: ir.Table) -> dict[str, ir.Value]:
     consumed = usage & whole["ConsumedQuantity"].notnull()
     whole["ConsumedUnit"] = ibis.cases((consumed, whole["ConsumedUnit"].fill_null(whole["PricingUnit"])), else_=none)
     whole["ConsumedQuantity"] = ibis.cases((usage, whole["ConsumedQuantity"]), else_=nothing)
-    whole["ResourceType"] = ibis.cases((whole["ResourceId"].isnull(), none), else_=whole["ResourceType"])
+    if not is_null(whole["ResourceType"]):
+        whole["ResourceType"] = ibis.cases((whole["ResourceId"].isnull(), none), else_=whole["ResourceType"])
     whole["RegionName"] = ibis.cases((whole["RegionId"].isnull(), none), else_=whole["RegionName"].fill_null(whole["RegionId"]))
     return whole
 

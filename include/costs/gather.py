@@ -9,7 +9,7 @@ from include.costs.columns import KEY, PARTS, SUMS
 from include.costs.engines import ROW, DuckDBEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import ibis.expr.types as ir
 
@@ -102,6 +102,13 @@ class _Grouping:
         kinds = {n: _KINDS.get(n, "string") for n in self._asked} | {n: _KINDS.get(n, money.MONEY) for n in SUMS}
         rest = ("Rows", LONG, *self._beside)
         return found.select(**{n: v.cast(kinds[n]) for n, v in full.items()}, **{n: found[n] for n in rest})
+
+
+def hash_of(values: Sequence[ir.Value]) -> ir.Value:
+    """64 bits of some values together (DuckDB)."""
+    import ibis
+
+    return _hash(ibis.struct({f"h{i}": _hash(value) for i, value in enumerate(values)}))
 
 
 def _hash(value: ir.Value) -> ir.Value:

@@ -14,6 +14,12 @@ from typing import Any
 import pytest
 from costs_reading import DATA, add, cur, google, read, same, sample, write
 
+from include.costs import focus
+from include.costs.bill import Bill
+from include.costs.coded import NUMBER
+from include.costs.engines import DuckDBEngine, open_engine
+from include.costs.intake import take_in
+from include.costs.settings import CostSettings
 from include.costs.synthetic_rows import write_rows
 
 
@@ -285,3 +291,44 @@ def test_a_real_sample_as_typed_parquet_gives_what_its_text_gives(tmp_path: Path
         con.execute(f"COPY (SELECT * REPLACE ({', '.join(typed)}) FROM t) TO '{tmp_path}/typed/bill.parquet'")
     text, made = read(tmp_path / "text"), read(tmp_path / "typed")
     assert made == text
+
+
+def focus_rows_of(folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch, keys: Any = None) -> dict[str, list[str]]:
+    """The rows of the FOCUS files of a folder of bills, by the files' folder; with `keys` instead of the writer's own."""
+    with open_engine("duckdb") as desk, monkeypatch.context() as changed:
+        if keys is not None:
+            changed.setattr(focus, "keys_of", keys)
+        assert isinstance(desk, DuckDBEngine)
+        bill = Bill(desk, desk, CostSettings())
+        bill.take(take_in(folder))
+        bill.group()
+        focus.write_focus(bill, out)
+        folders = sorted({file.parent for file in out.rglob("*.parquet")})
+        rows = {str(place.relative_to(out)): desk.rows(f"SELECT * FROM read_parquet('{place}/*.parquet')") for place in folders}
+    return {place: sorted(map(repr, found)) for place, found in rows.items()}
+
+
+def a_key_lost(bill: Bill, rows: Any, number: int) -> Any:
+    keys = OWN_KEYS(bill, rows, number)
+    assert keys is not None
+    (counted,) = bill.desk.run(f"SELECT count(*) FROM {keys.get_name()}").fetchone()
+    return bill.desk.keep(keys.filter(keys[NUMBER] < counted - 1))
+
+
+OWN_KEYS = focus.keys_of
+
+
+@pytest.mark.parametrize("keys", [lambda *_: None, a_key_lost], ids=["none", "one lost"])
+def test_focus_files_are_the_same_however_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: Any) -> None:
+    """By key as always, by row where keys are too many or one of them is not found."""
+    given = tmp_path / "given"
+    given.mkdir()
+    for name in ("cur_sample.csv", "ea_sample.csv", "focus_sample.csv"):
+        (given / name).write_bytes((DATA / name).read_bytes())
+    write(given / "own.csv", [cur(day, cost, resource_tags_user_service=tag) for day, cost, tag in OWN_ROWS])
+    by_key = focus_rows_of(given, tmp_path / "by_key", monkeypatch)
+    assert len(by_key) == 4 and all(by_key.values())
+    assert focus_rows_of(given, tmp_path / "by_row", monkeypatch, keys) == by_key
+
+
+OWN_ROWS = [(3, "1.5", "orders"), (4, "1e-30", ""), (4, "-2", 'a "b"'), (5, "0", "orders"), (30, "7.25", "\u00e9")]

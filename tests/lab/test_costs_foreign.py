@@ -185,6 +185,7 @@ def test_a_double_beyond_the_digits_and_credits_nobody_can_read_are_named_and_no
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_whatever_happens_to_a_file_nothing_raises_and_the_others_stay(tmp_path: Path, name: str) -> None:
     for place, (what, spoil) in enumerate(spoilt(name)):

@@ -122,7 +122,8 @@ def test_no_more_restores_at_once_than_the_pool_has_slots(airflow: Standalone, d
     assert peaks.looks > 5
     assert peaks.restores == slots < due, peaks
     assert peaks.deferred >= 1 and peaks.waiting >= 1, peaks
-    assert slots <= peaks.sandboxes <= slots + BEING_ENDED, f"sandboxes pile up: {peaks}"
+    # A slot that falls free within a round of the scheduler goes to the next restore: what follows is not scheduled yet.
+    assert slots <= peaks.sandboxes <= 2 * slots < due, f"sandboxes pile up: {peaks}"
     assert outcomes(airflow, run, "drill_selfhosted.verdict") == {"success": due}
     assert tried_again(airflow, run, "drill_selfhosted.restore") == 0, "a wait ended before the scheduler knew of it"
 

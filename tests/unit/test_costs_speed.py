@@ -1,4 +1,4 @@
-"""What makes large bills fast must never change a digit: the sieve for long amounts, and columns known to hold few values."""
+"""What makes large bills fast must never change a digit: the sieve for long amounts, groups by hashes, columns by key."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.costs import money
+from include.costs.coded import NUMBER, Keyed, split
 from include.costs.engines import ROW, Delivered, DuckDBEngine, open_engine
-from include.costs.few import MOST, few_values
 from include.costs.gather import GROUPED, group_rows, grouped, long_amounts
+from include.costs.parquet import MOST, KeylessRow
 
 _DIGITS = st.text("0123456789", max_size=26)
 
@@ -61,49 +62,135 @@ def test_no_double_with_more_decimals_than_the_scale_gets_through_the_sieve(valu
         assert hit or not value or _decimals(repr(value)) <= money.SCALE, value
 
 
-def _rows() -> Any:
+def _rows() -> tuple[Any, Any, Keyed]:
+    """Delivered rows, these joined to their keys, and the keys."""
     import ibis
 
-    delivered = ibis.table({"c0": "string", "unit": "string", "many": "string"}, name="delivered")
+    delivered = ibis.table({"c0": "string", "unit": "string", "many": "string", "cost": "int64"}, name="delivered")
     usage, unit = delivered["c0"].nullif(""), delivered["unit"].nullif("")
-    return delivered.select(x_UsageType=usage, SkuId=usage, PricingUnit=unit, ProviderName=ibis.literal("AWS"), raw="many")
+    rows = delivered.select(x_UsageType=usage, SkuId=usage, PricingUnit=unit, many="many", cost="cost")
+    keys = ibis.table({NUMBER: "int32", "usage": "string", "unit": "string", "Class": "string"}, name="keys")
+    some = rows.filter(rows["many"].notnull())
+    joined = some.left_join(keys, some["x_UsageType"] == keys["usage"])
+    pairs = ((some["x_UsageType"], keys["usage"]), (some["PricingUnit"], keys["unit"]), (keys["Class"], keys["Class"]))
+    return some, joined, Keyed(keys, pairs)
 
 
-def test_few_values_follow_expressions() -> None:
+def _sql(values: dict[str, Any]) -> dict[str, str]:
     import ibis
 
-    rows = _rows()
-    table = rows.filter(rows["raw"].notnull()).select(
-        same=rows["SkuId"],
-        filled=rows["x_UsageType"].fill_null("none"),
-        either=ibis.cases((rows["SkuId"] == "a", rows["ProviderName"]), else_="other"),
-        named=ibis.literal("Other (") + rows["ProviderName"] + ")",
+    return {name: ibis.to_sql(value.as_table(), dialect="duckdb").replace("\n", " ") for name, value in values.items()}
+
+
+def test_columns_follow_from_keys_through_any_expression_of_what_the_keys_have() -> None:
+    import ibis
+
+    _, joined, keyed = _rows()
+    table = joined.select(
+        same=joined["SkuId"],
+        filled=joined["x_UsageType"].fill_null("none").upper(),
+        classed=joined["Class"].fill_null("other"),
+        either=ibis.cases(
+            (joined["SkuId"] == "a", joined["PricingUnit"]), (joined["SkuId"].isin(["b", "c"]), "x"), else_="other"
+        ),
+        constant=ibis.literal("AWS"),
+        nothing=ibis.null("decimal(38, 24)"),
+        number=joined[NUMBER],
     )
-    assert few_values(table, [(rows["x_UsageType"], frozenset("ab"))]) == {
-        "same": ("a", "b"),
-        "filled": ("a", "b", "none"),
-        "either": ("AWS", "other"),
-        "named": ("Other (AWS)",),
-    }
+    apart = split(table.rename({NUMBER: "number"}), keyed)
+    assert set(apart.by_key) == {"same", "filled", "classed", "either", "constant", "nothing"}
+    assert not apart.by_row and not apart.masked
+    assert all('FROM "keys"' in sql or "FROM" not in sql for sql in _sql(apart.by_key).values())
+
+
+def test_what_the_keys_do_not_have_is_of_the_row() -> None:
+    import ibis
+
+    _, joined, keyed = _rows()
+    table = joined.select(
+        direct=joined["many"],
+        mixed=joined["SkuId"] + joined["many"],
+        shown=ibis.cases((joined["cost"] > 0, joined["PricingUnit"].fill_null("Units")), else_=ibis.null("string")),
+        else_where=ibis.cases((joined["cost"] > 0, joined["PricingUnit"]), else_="other"),
+    )
+    apart = split(table, keyed)
+    assert set(apart.by_row) == {"direct", "mixed", "else_where"}
+    assert set(apart.masked) == {"shown"} and not apart.by_key
+    assert 'COALESCE("t0"."unit", \'Units\')' in _sql(apart.masked)["shown"]
 
 
 def test_a_later_step_may_give_a_known_name_to_something_else() -> None:
-    rows = _rows()
-    units = [(rows["PricingUnit"], frozenset(("GB",)))]
-    assert few_values(rows.select(PricingUnit=rows["PricingUnit"].fill_null("Units")), units) == {"PricingUnit": ("GB", "Units")}
-    assert few_values(rows.select(PricingUnit=rows["raw"]), units) == {}
+    _, joined, keyed = _rows()
+    apart = split(joined.select(PricingUnit=joined["many"], many=joined["PricingUnit"]), keyed)
+    assert set(apart.by_row) == {"PricingUnit"} and set(apart.by_key) == {"many"}
 
 
-def test_what_nobody_counted_is_not_few() -> None:
-    rows = _rows()
-    table = rows.select(direct=rows["raw"], changed=rows["x_UsageType"].upper())
-    assert few_values(table, [(rows["x_UsageType"], frozenset("x"))]) == {}
+_KEY_TEXT = st.one_of(st.none(), st.sampled_from(["a", "b", "a\0b", "é", "None"]))
+_KEYS = st.lists(st.tuples(_KEY_TEXT, st.one_of(st.none(), st.sampled_from(["x", "y"]))), min_size=1, max_size=8)
 
 
-@pytest.mark.parametrize("values", [frozenset(map(str, range(MOST + 1))), frozenset(("a", "b\0c"))])
-def test_many_values_and_those_no_sql_text_can_hold_are_written_the_plain_way(values: frozenset[str]) -> None:
-    rows = _rows()
-    assert few_values(rows.select("x_UsageType"), [(rows["x_UsageType"], values)]) == {}
+@given(_KEYS, st.lists(st.tuples(st.integers(0, 7), st.one_of(st.none(), st.integers(-3, 3))), min_size=1, max_size=60))
+@settings(deadline=None, max_examples=25)
+def test_files_by_key_hold_what_the_query_gives(keys: list[Any], amounts: list[Any]) -> None:
+    import tempfile
+
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder, open_engine("duckdb") as engine:
+        assert isinstance(engine, DuckDBEngine)
+        table, keyed = _bill_of(engine, keys, [(key % len(keys), amount) for key, amount in amounts])
+        engine.write(table, Path(folder), keyed)
+        wanted = engine.fetch(table.drop(NUMBER)).to_pylist()
+        with duckdb.connect() as other:
+            found = other.sql(f"SELECT * FROM read_parquet('{folder}/*.parquet')").to_arrow_table()
+        assert found.schema.names == [name for name in table.columns if name != NUMBER]
+        assert sorted(map(repr, found.to_pylist())) == sorted(map(repr, wanted))
+
+
+def _bill_of(engine: DuckDBEngine, keys: list[Any], rows: list[Any]) -> tuple[Any, Keyed]:
+    """Rows of a key's number and an amount, joined to the keys: texts by key, one that only some rows show, amounts."""
+    import ibis
+
+    numbers = [str(number) for number in range(len(keys))]
+    texts = engine.lookup("texts", {"n": numbers, "usage": [k[0] for k in keys], "unit": [k[1] for k in keys]})
+    held = engine.keep(texts.select("usage", "unit", **{NUMBER: texts["n"].cast("int32")}))
+    costs = [None if cost is None else str(cost) for _, cost in rows]
+    given = engine.lookup("given", {"n": [str(number) for number, _ in rows], "cost": costs})
+    typed = given.select(n=given["n"].cast("int32"), cost=given["cost"].cast("decimal(38, 24)"), at=ibis.timestamp("2026-11-01"))
+    joined = typed.left_join(held, typed["n"] == held[NUMBER])
+    table = joined.select(
+        usage=joined["usage"],
+        filled=joined["unit"].fill_null("Units"),
+        constant=ibis.literal("AWS"),
+        nothing=ibis.null("string"),
+        no_amount=ibis.null("decimal(38, 24)"),
+        shown=ibis.cases((joined["cost"] > 0, joined["usage"].fill_null("none")), else_=ibis.null("string")),
+        hidden=ibis.cases((joined["cost"] > 9, joined["usage"]), else_=ibis.null("string")),
+        cost=joined["cost"],
+        again=joined["cost"],
+        at=joined["at"],
+        **{NUMBER: joined[NUMBER]},
+    )
+    return table, Keyed(held, tuple((held[name], held[name]) for name in ("usage", "unit")))
+
+
+def test_a_column_of_many_texts_is_written_as_text(tmp_path: Path) -> None:
+    keys = [(f"u{number}", "x") for number in range(MOST + 1)]
+    with open_engine("duckdb") as engine:
+        assert isinstance(engine, DuckDBEngine)
+        table, keyed = _bill_of(engine, keys, [(number, number) for number in range(len(keys))])
+        engine.write(table, tmp_path, keyed)
+        found = engine.rows(f"SELECT usage, filled, cost FROM read_parquet('{tmp_path}/*.parquet') ORDER BY cost")
+    assert [row["usage"] for row in found] == [key[0] for key in keys]
+    assert {row["filled"] for row in found} == {"x"}
+
+
+def test_a_row_whose_key_is_not_there_is_not_written_with_nothing(tmp_path: Path) -> None:
+    with open_engine("duckdb") as engine:
+        assert isinstance(engine, DuckDBEngine)
+        table, keyed = _bill_of(engine, [("a", "x")], [(0, 1), (1, 2)])
+        with pytest.raises(KeylessRow, match="1 rows"):
+            engine.write(table, tmp_path, keyed)
 
 
 _TEXT = st.one_of(st.none(), st.sampled_from(["", "a", "b", "ab", "a\0b", "é", "None"]))
