@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -101,7 +101,7 @@ def allocate(
     nothing = ServiceFacts()
     for fact in facts:
         party = parties[fact.party]
-        amounts = {name: getattr(fact, name) for name in _AMOUNTS}
+        amounts = (fact.billed, fact.effective, fact.listed, fact.gb)
         key = keys.get(party.shared, "orders")
         parts = [(party.service or UNALLOCATED, amounts)]
         if party.shared:
@@ -114,20 +114,28 @@ def allocate(
     return shares
 
 
-def _divide(amounts: dict[str, Decimal], weights: dict[str, Decimal]) -> list[tuple[str, dict[str, Decimal]]]:
-    divided = {name: split(amount, weights) for name, amount in amounts.items()}
+Amounts = tuple[Decimal, Decimal, Decimal, Decimal]
+"""Billed, effective, listed, GB."""
+
+
+def _divide(amounts: Amounts, weights: dict[str, Decimal]) -> list[tuple[str, Amounts]]:
+    divided = [split(amount, weights) for amount in amounts]
+    zero = Decimal(0)
     parts = [
-        (who, {name: shares.get(who, Decimal(0)) for name, (shares, _) in divided.items()})
-        for who, weight in sorted(weights.items())
-        if weight > 0
+        (who, _four(shares.get(who, zero) for shares, _ in divided)) for who, weight in sorted(weights.items()) if weight > 0
     ]
-    rest = {name: remainder for name, (_, remainder) in divided.items()}
-    return [*parts, (REMAINDER, rest)] if any(rest.values()) else parts
+    rest = _four(remainder for _, remainder in divided)
+    return [*parts, (REMAINDER, rest)] if any(rest) else parts
+
+
+def _four(amounts: Iterable[Decimal]) -> Amounts:
+    billed, effective, listed, gb = amounts
+    return billed, effective, listed, gb
 
 
 def _tenants(
-    party: Party, known: ServiceFacts, amounts: dict[str, Decimal], month: str, key: str, declared: Declared
-) -> list[tuple[str, dict[str, Decimal]]]:
+    party: Party, known: ServiceFacts, amounts: Amounts, month: str, key: str, declared: Declared
+) -> list[tuple[str, Amounts]]:
     if party.tenant:
         return [(party.tenant, amounts)]
     if len(known.tenants) == 1:
@@ -140,25 +148,22 @@ def _tenants(
     return _divide(amounts, weights)
 
 
-def _share(fact: Fact, party: Party, service: str, tenant: str, known: ServiceFacts, amounts: dict[str, Decimal]) -> Share:
+def _share(fact: Fact, party: Party, service: str, tenant: str, known: ServiceFacts, amounts: Amounts) -> Share:
     return Share(
-        month=fact.month,
-        provider=fact.provider,
-        currency=fact.currency,
-        transfer_class=fact.transfer_class,
-        origin=fact.origin,
-        to=fact.to,
-        rule=fact.rule,
-        service=service,
-        environment=party.environment or known.environment,
-        owner=party.owner or known.owner,
-        tenant=tenant,
-        how=party.how,
-        drill=party.drill,
-        billed=amounts["billed"],
-        effective=amounts["effective"],
-        listed=amounts["listed"],
-        gb=amounts["gb"],
+        fact.month,
+        fact.provider,
+        fact.currency,
+        fact.transfer_class,
+        fact.origin,
+        fact.to,
+        fact.rule,
+        service,
+        party.environment or known.environment,
+        party.owner or known.owner,
+        tenant,
+        party.how,
+        party.drill,
+        *amounts,
     )
 
 

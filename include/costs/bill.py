@@ -184,21 +184,25 @@ class Bill:
         """All lines, transfer and not, by month, class, route, service and party."""
         on_key = " AND ".join(f"g.{n} IS NOT DISTINCT FROM c.{n}" for n in self.on_key)
         on_party = " AND ".join(f"g.{n} IS NOT DISTINCT FROM p.{n}" for n in self._on_party)
+        # Amounts that equal the billed one come as NULL: to make Decimals of them is most of the time here.
         found = self.desk.run(
-            f"""SELECT strftime(g.x_Month, '%Y-%m') AS month, coalesce(g.ProviderName, '(not named)') AS provider,
+            f"""SELECT month, provider, currency, transfer_class, origin, "to", rule, service_name, party, rows, billed,
+                nullif(effective, billed), nullif(listed, billed), factor, quantity FROM (
+                SELECT strftime(g.x_Month, '%Y-%m') AS month, coalesce(g.ProviderName, '(not named)') AS provider,
                 g.BillingCurrency AS currency, c.Class AS transfer_class, coalesce(c.Origin, '') AS origin,
                 coalesce(c.Destination, '') AS "to", coalesce(c.Rule, '') AS rule,
                 coalesce(g.ServiceName, '(not named)') AS service_name, CAST(p.Party AS BIGINT) AS party,
-                CAST(sum(g.Rows) AS BIGINT) AS rows, sum(g.BilledCost) AS billed, sum(g.EffectiveCost) AS effective,
-                sum(g.ListCost) AS listed, c.GB AS factor, sum(g.PricingQuantity) AS quantity
-                FROM groups g JOIN classes c ON {on_key} JOIN parties p ON {on_party} GROUP BY ALL ORDER BY ALL"""
+                CAST(sum(g.Rows) AS BIGINT) AS rows, coalesce(sum(g.BilledCost), 0) AS billed,
+                coalesce(sum(g.EffectiveCost), 0) AS effective, coalesce(sum(g.ListCost), 0) AS listed,
+                c.GB AS factor, sum(g.PricingQuantity) AS quantity
+                FROM groups g JOIN classes c ON {on_key} JOIN parties p ON {on_party} GROUP BY ALL) ORDER BY ALL"""
         ).fetchall()
-        zero = Decimal(0)
         facts = []
         for row in found:
             *_, billed, effective, listed, factor, quantity = row
-            gb = money.EXACT.multiply(quantity, Decimal(factor)) if factor and quantity is not None else zero
-            facts.append(Fact._make((*row[:-5], billed or zero, effective or zero, listed or zero, gb)))
+            gb = in_gb(quantity, factor)
+            amounts = (billed, billed if effective is None else effective, billed if listed is None else listed, gb)
+            facts.append(Fact._make((*row[:-5], *amounts)))
         return facts
 
     def daily(self) -> list[Daily]:
@@ -222,9 +226,16 @@ class Bill:
         series = []
         for row in found:
             factor, quantity = row.pop("factor"), row.pop("quantity")
-            gb = money.EXACT.multiply(quantity, Decimal(factor)) if factor and quantity is not None else Decimal(0)
+            gb = in_gb(quantity, factor)
             series.append(Daily(**row, gb=gb))
         return series
+
+
+def in_gb(quantity: Decimal | None, factor: str | None) -> Decimal:
+    """A quantity by what one unit of it is in GB; 0 where it is no data."""
+    if not factor or quantity is None:
+        return Decimal(0)
+    return quantity if factor == "1" else money.EXACT.multiply(quantity, Decimal(factor))
 
 
 def _put_aside(inspected: list[Inspected], doubled: tuple[Doubled, ...]) -> list[Quarantined]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from include.costs import money
 from include.costs.allocation import REMAINDER, Share
@@ -48,12 +48,42 @@ def _sum_by(pairs: Sequence[tuple[tuple[str, ...], Decimal]]) -> dict[str, Any]:
     return tree
 
 
+class _Line(NamedTuple):
+    """All facts of one provider, currency and class."""
+
+    provider: str
+    currency: str
+    transfer_class: str
+    rows: int
+    billed: Decimal
+    effective: Decimal
+    gb: Decimal
+
+
+def _lines(facts: list[Fact]) -> list[_Line]:
+    """Added up once: every total below is one of these few."""
+    found: dict[tuple[str, str, str], list[Fact]] = defaultdict(list)
+    for fact in facts:
+        found[fact.provider, fact.currency, fact.transfer_class].append(fact)
+    return [
+        _Line(
+            *key,
+            rows=sum(f.rows for f in some),
+            billed=money.add(f.billed for f in some),
+            effective=money.add(f.effective for f in some),
+            gb=money.add(f.gb for f in some),
+        )
+        for key, some in found.items()
+    ]
+
+
 def totals(bill: Bill, facts: list[Fact], shares: list[Share], month: str | None) -> dict[str, Any]:
     """The content of totals.json for these facts (already limited to `month` where one was asked for)."""
     months = sorted({f.month for f in facts})
     rests = [((p, c), rest) for (p, c, m), rest in sorted(bill.rests.items()) if m in months]
-    moving = [f for f in facts if f.transfer_class not in (NOT_TRANSFER, UNCLASSIFIED)]
-    unknown = [f for f in facts if f.transfer_class == UNCLASSIFIED]
+    merged = _lines(facts)
+    moving = [f for f in merged if f.transfer_class not in (NOT_TRANSFER, UNCLASSIFIED)]
+    unknown = [f for f in merged if f.transfer_class == UNCLASSIFIED]
     detail = []
     for f in moving:
         base = (f.provider, f.currency, f.transfer_class)
@@ -65,9 +95,9 @@ def totals(bill: Bill, facts: list[Fact], shares: list[Share], month: str | None
         "schema_version": SCHEMA_VERSION,
         "month": month,
         "months": months,
-        "rows": sum(f.rows for f in facts),
-        "billed_cost": _sum_by([((f.provider, f.currency), f.billed) for f in facts] + rests),
-        "effective_cost": _sum_by([((f.provider, f.currency), f.effective) for f in facts] + rests),
+        "rows": sum(f.rows for f in merged),
+        "billed_cost": _sum_by([((f.provider, f.currency), f.billed) for f in merged] + rests),
+        "effective_cost": _sum_by([((f.provider, f.currency), f.effective) for f in merged] + rests),
         "transfer": _sum_by(detail),
         "transfer_cost": _sum_by([((f.transfer_class, f.currency), f.billed) for f in moving]),
         "transfer_gb": _sum_by([((f.transfer_class,), f.gb) for f in moving]),
