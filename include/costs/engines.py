@@ -37,6 +37,8 @@ class Delivered(Frozen):
 
 ROW = "drillyard_row"
 """A column beside the delivered ones: a number for each row of the files that are read together (DuckDB)."""
+LANDED_ROWS = 30_720
+"""Of a row group of a landed file: a CSV has many columns, and all of them are text."""
 _NUMBER = "(CAST(file_index AS BIGINT) << 40) + file_row_number"
 
 
@@ -130,12 +132,17 @@ class DuckDBEngine:
 
         Raises duckdb.Error for a file whose structure is damaged. The copy goes with the engine's scratch folder.
         """
+        import pyarrow as pa
+
+        from include.costs.parquet import write_parts
+
         self._landed += 1
-        target = str(self._scratch / f"landed-{self._landed}.parquet")
+        target = self._scratch / f"landed-{self._landed}"
+        target.mkdir()
         table, _ = self.read(files)
-        options = "FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 30720"
-        self._raw.execute(f"COPY ({self.con.compile(table.select(*used))}) TO {_quoted(target)} ({options})")
-        return target
+        batches = self._raw.sql(self.con.compile(table.select(*used))).to_arrow_reader(LANDED_ROWS)
+        write_parts(batches, lambda batch: pa.Table.from_batches([batch]), target, self._threads)
+        return str(target / "*.parquet")
 
     def fetch(self, table: ir.Table) -> pa.Table:
         # Not `to_pyarrow`: that imports pandas, for half a second and 60 MB that nothing here needs.
@@ -179,7 +186,7 @@ class DuckDBEngine:
         )
         layout = Layout([n for n in table.columns if n != NUMBER], self._by_key(keyed, apart), masks, by_row, NUMBER)
         reader = self._raw.sql(self.con.compile(batches)).to_arrow_reader(ROWS)
-        write_parts(reader, layout, directory, self._threads)
+        write_parts(reader, layout.rows, directory, self._threads)
 
     def _by_key(self, keyed: Keyed, apart: Split) -> dict[str, ByKey]:
         """The values of the columns that follow from the keys."""

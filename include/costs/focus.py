@@ -59,13 +59,17 @@ def write_focus(bill: Bill, directory: Path, month: str | None = None) -> None:
         months = {name: day for file in accepted.files for name, day in covered[file.name].items()}
         wanted = {name: day for name, day in sorted(months.items()) if month in (None, name)}
         source = directory / f"source={number:03d}-{accepted.files[0].shape}"
-        rows = bill.rows_of(accepted)
+        rows, keys = bill.rows_of(accepted), None
         try:
-            _write(bill, focus_table(bill, rows, keys_of(bill, rows, number)), source, wanted, len(months) == 1)
+            keys = keys_of(bill, rows)
+            _write(bill, focus_table(bill, rows, keys, number), source, wanted, len(months) == 1)
         except KeylessRow:
             # Files whose columns are of different types can spell a value in another way together than each alone.
             shutil.rmtree(source)
             _write(bill, focus_table(bill, rows, None, number), source, wanted, len(months) == 1)
+        finally:
+            if keys is not None:
+                bill.desk.drop(keys.get_name())
 
 
 def _write(bill: Bill, made: tuple[ir.Table, Keyed], source: Path, months: dict[str, date], whole: bool) -> None:
@@ -79,7 +83,7 @@ MOST_KEYS = 500_000
 """With more, rows and keys are nearly the same, and the codes would take too much memory."""
 
 
-def keys_of(bill: Bill, rows: ir.Table, number: int) -> ir.Table | None:
+def keys_of(bill: Bill, rows: ir.Table) -> ir.Table | None:
     """The keys of all groups that these rows can be in, numbered, with class and `HASH`; None where that cannot be had."""
     import ibis
 
@@ -96,16 +100,20 @@ def keys_of(bill: Bill, rows: ir.Table, number: int) -> ir.Table | None:
         **outcome,
     )
     kept = bill.desk.keep(keys)
-    (counted,) = bill.desk.run(f"SELECT count(*), count(DISTINCT {HASH}) FROM {kept.get_name()}").fetchall()
-    return kept if counted[0] == counted[1] <= MOST_KEYS else None
+    ((counted, distinct),) = bill.desk.run(f"SELECT count(*), count(DISTINCT {HASH}) FROM {kept.get_name()}").fetchall()
+    if counted == distinct <= MOST_KEYS:
+        return kept
+    bill.desk.drop(kept.get_name())
+    return None
 
 
 def _telling(bill: Bill, rows: ir.Table) -> list[str]:
-    """The columns of these rows that tell their keys apart."""
-    return [name for name in bill.varying((*KEY, *PARTS)) if name in rows.columns]
+    """The columns of these rows that tell their keys apart. At least one."""
+    present = tuple(name for name in (*KEY, *PARTS) if name in rows.columns)
+    return list(bill.varying(present))
 
 
-def focus_table(bill: Bill, rows: ir.Table, keys: ir.Table | None, number: int = 0) -> tuple[ir.Table, Keyed]:
+def focus_table(bill: Bill, rows: ir.Table, keys: ir.Table | None, number: int) -> tuple[ir.Table, Keyed]:
     """Rows with all FOCUS columns in order, the 1.3 provider columns, ours, and the number of their key; and these keys."""
     import ibis
 

@@ -9,14 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
 ROWS = 122_880
-"""Of a row group; each is written from one batch."""
+"""Of a row group, at most."""
 MOST = 1000
 """A column with more texts than this is written as text: each row group repeats its dictionary."""
 
@@ -94,18 +94,31 @@ class Layout(NamedTuple):
         return pa.Table.from_arrays(columns, names=list(self.order))
 
 
-def write_parts(batches: Iterable[pa.RecordBatch], layout: Layout, directory: Path, parts: int) -> None:
-    """Write ``part-0.parquet``, and more where there are many rows: `parts` at most, side by side. Raises KeylessRow."""
+def write_parts(
+    batches: pa.RecordBatchReader, rows_of: Callable[[pa.RecordBatch], pa.Table], directory: Path, parts: int
+) -> None:
+    """Write ``part-0.parquet``, and more where there are many rows: `parts` at most, side by side. Each batch is a row group.
+
+    Raises what `rows_of` and the batches raise.
+    """
     with ThreadPoolExecutor(parts) as pool:
         written = [_Part(directory / f"part-{number}.parquet") for number in range(parts)]
         try:
             for number, batch in enumerate(batches):
                 part = written[number % parts]
                 part.finish()
-                part.busy = pool.submit(part.write, layout, batch)
+                part.busy = pool.submit(part.write, rows_of, batch)
+            if written[0].busy is None:
+                written[0].write(rows_of, _empty(batches.schema))
         finally:
             for part in written:
                 part.close()
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 class _Part:
@@ -116,8 +129,8 @@ class _Part:
         self._writer: pq.ParquetWriter | None = None
         self.busy: Future[None] | None = None
 
-    def write(self, layout: Layout, batch: pa.RecordBatch) -> None:
-        rows = layout.rows(batch)
+    def write(self, rows_of: Callable[[pa.RecordBatch], pa.Table], batch: pa.RecordBatch) -> None:
+        rows = rows_of(batch)
         if self._writer is None:
             self._writer = _opened(self._path, rows)
         self._writer.write_table(rows, row_group_size=ROWS)

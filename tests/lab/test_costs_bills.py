@@ -308,8 +308,8 @@ def focus_rows_of(folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch, keys
     return {place: sorted(map(repr, found)) for place, found in rows.items()}
 
 
-def a_key_lost(bill: Bill, rows: Any, number: int) -> Any:
-    keys = OWN_KEYS(bill, rows, number)
+def a_key_lost(bill: Bill, rows: Any) -> Any:
+    keys = OWN_KEYS(bill, rows)
     assert keys is not None
     (counted,) = bill.desk.run(f"SELECT count(*) FROM {keys.get_name()}").fetchone()
     return bill.desk.keep(keys.filter(keys[NUMBER] < counted - 1))

@@ -185,6 +185,14 @@ def test_a_column_of_many_texts_is_written_as_text(tmp_path: Path) -> None:
     assert {row["filled"] for row in found} == {"x"}
 
 
+def test_no_rows_are_a_file_without_rows(tmp_path: Path) -> None:
+    with open_engine("duckdb") as engine:
+        assert isinstance(engine, DuckDBEngine)
+        table, keyed = _bill_of(engine, [("a", "x")], [(0, 1)])
+        engine.write(table.filter(table["cost"] > 5), tmp_path, keyed)
+        assert engine.rows(f"SELECT * FROM read_parquet('{tmp_path}/*.parquet')") == []
+
+
 def test_a_row_whose_key_is_not_there_is_not_written_with_nothing(tmp_path: Path) -> None:
     with open_engine("duckdb") as engine:
         assert isinstance(engine, DuckDBEngine)
