@@ -37,6 +37,11 @@ class Split(NamedTuple):
     """Over the query."""
 
 
+def by_key(value: ir.Value, keyed: Keyed) -> ir.Value | None:
+    """A value of the rows over the keys; None where they do not tell it."""
+    return _Moving(keyed.known).to_keys(value)
+
+
 def split(table: ir.Table, keyed: Keyed) -> Split:
     """Tell the columns of `table` apart, `NUMBER` left out.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.costs import money
 from include.costs.classify import NOT_TRANSFER
-from include.costs.coded import NUMBER, Keyed, origin
+from include.costs.coded import NUMBER, Keyed, by_key, origin
 from include.costs.columns import FOCUS_COLUMNS, KEY, KINDS, PARTS, PROVIDER_COLUMNS
 from include.costs.gather import hash_of
 from include.costs.parquet import KeylessRow
@@ -99,7 +99,9 @@ def keys_of(bill: Bill, rows: ir.Table) -> ir.Table | None:
         **{name: found[name] for name in (*KEY, *PARTS)},
         **outcome,
     )
-    kept = bill.desk.keep(keys)
+    keyed = Keyed(keys, tuple(_known(rows, keys)))
+    flags = {name: by_key(flag, keyed) for name, flag in _flags(_category(rows)).items()}
+    kept = bill.desk.keep(keys.mutate(**{name: flag for name, flag in flags.items() if flag is not None}))
     ((counted, distinct),) = bill.desk.run(f"SELECT count(*), count(DISTINCT {HASH}) FROM {kept.get_name()}").fetchall()
     if counted == distinct <= MOST_KEYS:
         return kept
@@ -183,9 +185,9 @@ def _defaults(joined: ir.Table, usable: ir.Table) -> dict[str, ir.Value]:
         return joined[twin] if twin in usable.columns else ibis.null(KINDS[kind])
 
     whole = {n: given(n, k) for n, k in FOCUS_COLUMNS.items()}
-    whole["ChargeCategory"] = whole["ChargeCategory"].fill_null("Usage")
-    usage = whole["ChargeCategory"] == "Usage"
-    priced = whole["ChargeCategory"].isin(["Usage", "Purchase"])
+    whole["ChargeCategory"] = _category(whole)
+    flags = {n: joined[n] if n in joined.columns else flag for n, flag in _flags(whole["ChargeCategory"]).items()}
+    usage, priced = flags["x_IsUsage"], flags["x_IsPriced"]
     none = ibis.null("string")
     whole["ServiceCategory"] = whole["ServiceCategory"].fill_null(joined["Category"]).fill_null("Other")
     other = ibis.literal("Other (") + whole["ServiceCategory"] + ")"
@@ -209,6 +211,15 @@ def _defaults(joined: ir.Table, usable: ir.Table) -> dict[str, ir.Value]:
         whole["ResourceType"] = ibis.cases((whole["ResourceId"].isnull(), none), else_=whole["ResourceType"])
     whole["RegionName"] = ibis.cases((whole["RegionId"].isnull(), none), else_=whole["RegionName"].fill_null(whole["RegionId"]))
     return whole
+
+
+def _category(rows: ir.Table | dict[str, ir.Value]) -> ir.Value:
+    return rows["ChargeCategory"].fill_null("Usage")
+
+
+def _flags(category: ir.Value) -> dict[str, ir.Value]:
+    """What decides which quantities and units a charge has; the keys tell it, so that no row's text need be compared."""
+    return {"x_IsUsage": category == "Usage", "x_IsPriced": category.isin(["Usage", "Purchase"])}
 
 
 def deciding(classes: list[dict[str, Any]], present: list[str]) -> tuple[str, ...]:
