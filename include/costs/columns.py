@@ -67,6 +67,26 @@ FOCUS_COLUMNS: dict[str, str] = {
 PROVIDER_COLUMNS = ("ServiceProviderName", "HostProviderName")
 """FOCUS 1.3. They replace ProviderName and PublisherName there; we write both."""
 
+FILLED = frozenset(
+    (
+        "BillingAccountId",
+        "BillingAccountName",
+        "BillingAccountType",
+        "BillingCurrency",
+        "BillingPeriodStart",
+        "ChargeCategory",
+        "ChargeDescription",
+        "ChargePeriodEnd",
+        "ChargePeriodStart",
+        "ServiceCategory",
+        "ServiceName",
+        "ServiceSubcategory",
+        "x_TransferClass",
+    )
+)
+"""Never NULL in our files: a row without them is not usable, or `focus` fills them. The same in every file, because readers
+such as BigQuery want a column to be of one mode in all of them."""
+
 KEY = (
     "ProviderName",
     "x_ServiceCode",

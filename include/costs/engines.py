@@ -57,8 +57,11 @@ class Engine(Protocol):
     def lookup(self, name: str, columns: dict[str, list[str | None]]) -> ir.Table:
         """Make a small table of text columns known to the engine."""
 
-    def write(self, table: ir.Table, directory: Path, keyed: Keyed) -> None:
-        """Write Parquet into a folder of its own, without the column `coded.NUMBER`. Raises parquet.KeylessRow."""
+    def write(self, table: ir.Table, directory: Path, keyed: Keyed, filled: frozenset[str] = frozenset()) -> None:
+        """Write Parquet into a folder of its own, without the column `coded.NUMBER`. Raises parquet.KeylessRow.
+
+        Columns in `filled` have a value in every row.
+        """
 
 
 @contextlib.contextmanager
@@ -169,7 +172,7 @@ class DuckDBEngine:
         self._raw.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {shown}", list(columns.values()))
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path, keyed: Keyed) -> None:
+    def write(self, table: ir.Table, directory: Path, keyed: Keyed, filled: frozenset[str] = frozenset()) -> None:
         from include.costs.coded import origin, split
         from include.costs.parquet import ROWS, Layout, write_parts
 
@@ -184,7 +187,8 @@ class DuckDBEngine:
             **{name: apart.by_row[name] for name in first.values()},
             **{mask: table[name].notnull() for name, mask in masks.items()},
         )
-        layout = Layout([n for n in table.columns if n != NUMBER], self._by_key(keyed, apart), masks, by_row, NUMBER)
+        order = [name for name in table.columns if name != NUMBER]
+        layout = Layout(order, self._by_key(keyed, apart), masks, by_row, NUMBER, filled)
         reader = self._raw.sql(self.con.compile(batches)).to_arrow_reader(ROWS)
         write_parts(reader, layout.rows, directory, self._threads)
 
@@ -267,8 +271,8 @@ class SparkEngine:
         self._session.read.parquet(str(path)).createOrReplaceTempView(name)
         return self.con.table(name)
 
-    def write(self, table: ir.Table, directory: Path, keyed: Keyed) -> None:
-        del keyed
+    def write(self, table: ir.Table, directory: Path, keyed: Keyed, filled: frozenset[str] = frozenset()) -> None:
+        del keyed, filled
         frame = self._session.sql(self.con.compile(table.drop(NUMBER)))
         frame.write.mode("overwrite").option("compression", "zstd").parquet(str(directory))
 

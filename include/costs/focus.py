@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from include.costs import money
 from include.costs.classify import NOT_TRANSFER
 from include.costs.coded import NUMBER, Keyed, by_key, origin
-from include.costs.columns import FOCUS_COLUMNS, KEY, KINDS, PARTS, PROVIDER_COLUMNS
+from include.costs.columns import FILLED, FOCUS_COLUMNS, KEY, KINDS, PARTS, PROVIDER_COLUMNS
 from include.costs.gather import hash_of
 from include.costs.parquet import KeylessRow
 from include.costs.source import is_null
@@ -76,7 +76,7 @@ def _write(bill: Bill, made: tuple[ir.Table, Keyed], source: Path, months: dict[
     table, keyed = made
     for name, day in months.items():
         part = table if whole else table.filter(table["BillingPeriodStart"].date().truncate("M") == day)
-        bill.engine.write(part, source / f"billing_month={name}", keyed)
+        bill.engine.write(part, source / f"billing_month={name}", keyed, FILLED)
 
 
 MOST_KEYS = 500_000
@@ -155,7 +155,7 @@ def _known(usable: ir.Table, keys: ir.Table) -> Iterator[tuple[ir.Value, ir.Valu
     import ibis.expr.operations as ops
 
     yield from ((usable[name], keys[name]) for name in (*KEY, *PARTS) if name in usable.columns)
-    yield from ((keys[name], keys[name]) for name in _OUTCOME)
+    yield from ((keys[name], keys[name]) for name in keys.columns)
     start = usable["BillingPeriodStart"]
     if isinstance(origin(start.op()), ops.TimestampTruncate):
         yield start, keys["x_Month"].cast(start.type())  # cut to the month already: its date loses nothing

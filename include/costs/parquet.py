@@ -72,6 +72,8 @@ class Layout(NamedTuple):
     """The batches' column."""
     number: str
     """The batches' column with the number of the row's key."""
+    filled: frozenset[str]
+    """Columns with a value in every row: the files say so, and need not say it again for each of them."""
 
     def rows(self, batch: pa.RecordBatch) -> pa.Table:
         """One batch with all columns. Raises KeylessRow."""
@@ -91,7 +93,8 @@ class Layout(NamedTuple):
                 made[source] = source.over(numbers)
             column = made[source]
             columns.append(_masked(column, batch.column(self.masks[name])) if name in self.masks else column)
-        return pa.Table.from_arrays(columns, names=list(self.order))
+        fields = [pa.field(n, c.type, nullable=n not in self.filled) for n, c in zip(self.order, columns, strict=True)]
+        return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 def write_parts(
