@@ -6,6 +6,7 @@ DuckDB's own writer builds a dictionary of every text column from every row: wit
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -104,18 +105,16 @@ def write_parts(
 
     Raises what `rows_of` and the batches raise.
     """
-    with ThreadPoolExecutor(parts) as pool:
+    with ThreadPoolExecutor(parts) as pool, ExitStack() as open_files:
         written = [_Part(directory / f"part-{number}.parquet") for number in range(parts)]
-        try:
-            for number, batch in enumerate(batches):
-                part = written[number % parts]
-                part.finish()
-                part.busy = pool.submit(part.write, rows_of, batch)
-            if written[0].busy is None:
-                written[0].write(rows_of, _empty(batches.schema))
-        finally:
-            for part in written:
-                part.close()
+        for part in written:
+            open_files.callback(part.close)
+        for number, batch in enumerate(batches):
+            part = written[number % parts]
+            part.finish()
+            part.busy = pool.submit(part.write, rows_of, batch)
+        if written[0].busy is None:
+            written[0].write(rows_of, _empty(batches.schema))
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:
