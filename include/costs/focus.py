@@ -100,7 +100,7 @@ def keys_of(bill: Bill, rows: ir.Table) -> ir.Table | None:
         **outcome,
     )
     keyed = Keyed(keys, tuple(_known(rows, keys)))
-    flags = {name: by_key(flag, keyed) for name, flag in _flags(_category(rows)).items()}
+    flags = {name: by_key(flag, keyed) for name, flag in _flags(_category(_given(rows, rows))).items()}
     kept = bill.desk.keep(keys.mutate(**{name: flag for name, flag in flags.items() if flag is not None}))
     ((counted, distinct),) = bill.desk.run(f"SELECT count(*), count(DISTINCT {HASH}) FROM {kept.get_name()}").fetchall()
     if counted == distinct <= MOST_KEYS:
@@ -180,11 +180,7 @@ def _defaults(joined: ir.Table, usable: ir.Table) -> dict[str, ir.Value]:
     """
     import ibis
 
-    def given(name: str, kind: str) -> ir.Value:
-        twin = name if name in usable.columns else TWINS.get(name, name)
-        return joined[twin] if twin in usable.columns else ibis.null(KINDS[kind])
-
-    whole = {n: given(n, k) for n, k in FOCUS_COLUMNS.items()}
+    whole = _given(joined, usable)
     whole["ChargeCategory"] = _category(whole)
     flags = {n: joined[n] if n in joined.columns else flag for n, flag in _flags(whole["ChargeCategory"]).items()}
     usage, priced = flags["x_IsUsage"], flags["x_IsPriced"]
@@ -213,8 +209,19 @@ def _defaults(joined: ir.Table, usable: ir.Table) -> dict[str, ir.Value]:
     return whole
 
 
-def _category(rows: ir.Table | dict[str, ir.Value]) -> ir.Value:
-    return rows["ChargeCategory"].fill_null("Usage")
+def _given(joined: ir.Table, usable: ir.Table) -> dict[str, ir.Value]:
+    """FOCUS columns of a joined row as the export gives them; NULL where it does not."""
+    import ibis
+
+    def given(name: str, kind: str) -> ir.Value:
+        twin = name if name in usable.columns else TWINS.get(name, name)
+        return joined[twin] if twin in usable.columns else ibis.null(KINDS[kind])
+
+    return {n: given(n, k) for n, k in FOCUS_COLUMNS.items()}
+
+
+def _category(whole: dict[str, ir.Value]) -> ir.Value:
+    return whole["ChargeCategory"].fill_null("Usage")
 
 
 def _flags(category: ir.Value) -> dict[str, ir.Value]:
