@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
@@ -132,7 +133,8 @@ def test_while_rds_sets_the_password_no_worker_slot_is_held(
     aws.lab.delays(**{word: 5})
     aws.lab.calls(clear=True)
     waits: list[float] = []
-    step: Callable[[], str] = lambda: operator.execute({})  # noqa: E731
+    context: Any = {"ti": SimpleNamespace(try_number=1), "dag_run": SimpleNamespace(triggering_user_name=None)}
+    step: Callable[[], str] = lambda: operator.execute(context)  # noqa: E731
     try:
         while True:
             try:
@@ -141,7 +143,7 @@ def test_while_rds_sets_the_password_no_worker_slot_is_held(
             except TaskDeferred as deferred:
                 began, event = time.monotonic(), answer(deferred.trigger)
                 waits.append(time.monotonic() - began)
-                step = functools.partial(getattr(operator, deferred.method_name), {}, event=event.payload)
+                step = functools.partial(getattr(operator, deferred.method_name), context, event=event.payload)
     finally:
         aws.lab.delays(**{word: before})
     assert max(waits[1:]) > 3, waits
