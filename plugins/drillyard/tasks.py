@@ -81,7 +81,7 @@ def _drill_group(operator: type[RestoreOperator], sealed: Any) -> Any:
 
     @task_group(group_id=f"drill_{operator.cloud}")
     def drill(item: dict[str, Any]) -> None:
-        pool, beside = f"{operator.cloud}_restores", "{{ ti.xcom_pull(task_ids='plan_drills', key='drills') }}"
+        pool, beside = f"{operator.cloud}_restores", "{{ ti.xcom_pull(task_ids='plan_drills', key='drills') or 1 }}"
         restored = operator(task_id="restore", item=item, beside=beside, pool=pool, **_weighs(1))
         validated = validate.override(pool=pool, **_weighs(2))(item)
         closed = close.override(pool=pool, **_weighs(3))(item)
