@@ -97,7 +97,7 @@ class DuckDBEngine:
         self.con: Any = ibis.duckdb.connect()
         self._raw = self.con.con
         threads = os.environ.get("DRILLYARD_COSTS_THREADS")
-        self._threads = int(threads or min(4, len(os.sched_getaffinity(0))))
+        self._threads = int(threads or min(4, os.cpu_count() or 1))
         for setting, value in {
             "memory_limit": memory_limit(),
             "temp_directory": str(scratch),

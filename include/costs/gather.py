@@ -86,10 +86,8 @@ class _Grouping:
 
     def hashed(self) -> ir.Table:
         """By 128 bits of all values together, with the lowest row number of each group instead of its values (DuckDB)."""
-        import ibis
-
-        each = {f"h{i}": _hash(self._rows[name]) for i, name in enumerate(self.by)}
-        one, other = _hash(ibis.struct(each)), _hash(ibis.struct(dict(reversed(each.items()))))
+        values = [self._rows[name] for name in self.by]
+        one, other = hash_of(values), hash_of(values[::-1])
         found = self._rows.group_by(x_One=one, x_Other=other).agg(**{ROW: self._rows[ROW].min()}, **self._sought())
         return found.drop("x_One", "x_Other")
 
