@@ -6,7 +6,6 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from types import SimpleNamespace
@@ -156,15 +155,14 @@ def test_while_rds_sets_the_password_no_worker_slot_is_held(
 
 
 def answer(trigger: Any) -> Any:
-    """A trigger's one event, in a thread of its own: the browser tests leave this one with a running event loop."""
+    """A trigger's one event."""
 
     async def first() -> Any:
         async for event in trigger.run():
             return event
         raise AssertionError("the trigger ended without a word")
 
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, first()).result()
+    return asyncio.run(first())
 
 
 def test_a_security_group_that_lets_anything_out_is_refused(aws: AwsAccount) -> None:
