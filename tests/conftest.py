@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from include.lab import airflow_home
+from tests.chromium import chromium
 
-UNIT = Path(__file__).parent / "unit"
+TESTS = Path(__file__).parent
+UNIT, BROWSER = TESTS / "unit", TESTS / "browser"
+LONGEST_FIRST = ("lab", "dags", "contract", "browser", "unit")
+NOT_RUN = "browser tests not run: no Chromium here; install one (Debian: chromium) or name it in DRILLYARD_CHROMIUM"
 SCRATCH = Path(tempfile.mkdtemp(prefix="drillyard-tests-"))
 
 
@@ -37,11 +41,37 @@ def isolate() -> None:
 isolate()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests may not open a socket, except a Unix one (asyncio needs it)."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Unit tests may not open a socket, except a Unix one (asyncio needs it). Without a browser, its tests are not run.
+
+    Side by side, files that take long begin first, so that no worker is alone with one at the end.
+    """
     for item in items:
         if UNIT in item.path.parents:
             item.add_marker(pytest.mark.disable_socket)
+    if chromium() is None:
+        ours = [item for item in items if BROWSER in item.path.parents]
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: LONGEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
+
+
+def _not_run(config: pytest.Config) -> bool:
+    """Whether the browser's tests were asked for, and there is none. Asked of the arguments: workers collect on their own."""
+    asked = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    return chromium() is None and any(path == BROWSER or BROWSER in path.parents or path in BROWSER.parents for path in asked)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if _not_run(config):
+        terminalreporter.write_line(NOT_RUN, yellow=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A machine without a browser has not failed, also when nothing but these tests was asked for."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and _not_run(session.config):
+        session.exitstatus = pytest.ExitCode.OK
 
 
 @pytest.fixture

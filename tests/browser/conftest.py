@@ -1,9 +1,8 @@
-"""A real browser for the page. Where a machine has none, these tests are not run, and the report says so in one line."""
+"""A real browser for the page. A machine that has none does not run these tests, and says so (tests/conftest.py)."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -11,53 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.chromium import chromium
 from tests.unit.readiness_samples import NOW
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-HERE = Path(__file__).parent
-KNOWN = (
-    "/usr/bin/chromium",
-    "/usr/bin/chromium-browser",
-    "/usr/bin/google-chrome",
-    "/snap/bin/chromium",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-)
-NOT_RUN = "browser tests not run: no Chromium here; install one (Debian: chromium) or name it in DRILLYARD_CHROMIUM"
-
-
-def chromium() -> str | None:
-    """The browser to use: ``DRILLYARD_CHROMIUM``, the PATH, or where systems install it."""
-    named = os.environ.get("DRILLYARD_CHROMIUM")
-    names = [named] if named else [*map(shutil.which, ("chromium", "chromium-browser", "google-chrome")), *KNOWN]
-    return next((name for name in names if name and Path(name).is_file()), None)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if chromium() is not None:
-        return
-    ours = [item for item in items if HERE in item.path.parents]
-    if ours:
-        config.hook.pytest_deselected(items=ours)
-        items[:] = [item for item in items if item not in ours]
-        config.stash[_DESELECTED] = len(ours)
-
-
-_DESELECTED = pytest.StashKey[int]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    count = config.stash.get(_DESELECTED, 0)
-    if count:
-        terminalreporter.write_line(f"{count} {NOT_RUN}", yellow=True)
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A machine without a browser has not failed, also when nothing but these tests was asked for."""
-    if session.config.stash.get(_DESELECTED, 0) and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-        session.exitstatus = pytest.ExitCode.OK
 
 
 @pytest.fixture(scope="module")
