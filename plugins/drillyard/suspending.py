@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 
+from drillyard.mending import asked_of_a_person
 from drillyard.operators.suspend import SUSPEND_OPERATORS, SuspendOperator
 from drillyard.tasks import _of, _requested
 
@@ -23,10 +24,8 @@ def wish() -> str:
     params, by, at = _requested()
     if params["action"] == SWEEP:
         return "a sweep"
-    try:
+    with asked_of_a_person():
         return ask(connection, params["environment"], params["action"], float(params["hours"]), by, params["why"], at)
-    except (ValueError, LookupError) as error:
-        raise AirflowFailException(str(error)) from None
 
 
 @task
@@ -39,10 +38,8 @@ def plan_batches() -> dict[str, list[dict[str, Any]]]:
 
     only = get_current_context()["params"].get("environment") or None
     found: dict[str, list[dict[str, Any]]] = {cloud: [] for cloud in SUSPEND_OPERATORS}
-    try:
+    with asked_of_a_person():
         batches = catalogued(only)
-    except LookupError as error:
-        raise AirflowFailException(str(error)) from None
     for batch in batches:
         if batch.cloud not in found:
             raise AirflowFailException(

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import Asset, TriggerRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from drillyard.mending import asked_of_a_person
 from drillyard.operators.restore import RESTORE_OPERATORS, RestoreOperator
 from drillyard.operators.verify import VERIFY_OPERATORS, VerifyOperator
 from drillyard.rounds import NOT_A_LOGIN
@@ -41,7 +42,8 @@ def plan_drills() -> dict[str, list[dict[str, Any]]]:
     from include.recovery.requests import planned_by_cloud
 
     params, by, at = _requested()
-    items = planned_by_cloud(connection, params, by, at, scheduled=_scheduled())
+    with asked_of_a_person():
+        items = planned_by_cloud(connection, params, by, at, scheduled=_scheduled())
     context: Any = get_current_context()
     context["ti"].xcom_push("drills", sum(map(len, items.values())))
     return {cloud: [item.model_dump(mode="json") for item in items.get(cloud, ())] for cloud in RESTORE_OPERATORS}
@@ -157,7 +159,8 @@ def plan_sweeps() -> dict[str, list[dict[str, Any]]]:
     from include.recovery.requests import sweeps_by_cloud
 
     params, _, at = _requested()
-    batches = sweeps_by_cloud(connection, params, at)
+    with asked_of_a_person():
+        batches = sweeps_by_cloud(connection, params, at)
     return {cloud: batches.get(cloud, []) for cloud in VERIFY_OPERATORS}
 
 
@@ -224,7 +227,8 @@ def plan_cold_drills() -> list[dict[str, Any]]:
     from include.recovery import cold_drills as drills
 
     params, _, at = _requested()
-    return [item.model_dump(mode="json") for item in drills.planned(connection, params.get("services") or (), at)]
+    with asked_of_a_person():
+        return [item.model_dump(mode="json") for item in drills.planned(connection, params.get("services") or (), at)]
 
 
 def cold_drills(planned: Any, sealed: Any) -> Any:
@@ -297,7 +301,8 @@ def global_stop() -> str:
     from include.recovery.stops import set_stop
 
     params, by, _ = _requested()
-    return set_stop(connection, params["action"], by, params["reason"])
+    with asked_of_a_person():
+        return set_stop(connection, params["action"], by, params["reason"])
 
 
 @task
@@ -307,6 +312,6 @@ def adopt() -> str:
     from include.recovery.stops import set_adoption
 
     params, by, _ = _requested()
-    return set_adoption(
-        connection, params["action"], params["lease"], params["person"], params["hours"], params.get("reason") or f"asked by {by}"
-    )
+    reason = params.get("reason") or f"asked by {by}"
+    with asked_of_a_person():
+        return set_adoption(connection, params["action"], params["lease"], params["person"], params["hours"], reason)
