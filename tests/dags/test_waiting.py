@@ -52,7 +52,7 @@ def test_a_try_that_finds_its_sandbox_ready_does_not_wait_again(monkeypatch: pyt
 
 def test_a_wait_in_a_large_run_lasts_longer_than_a_round_of_the_scheduler(monkeypatch: pytest.MonkeyPatch, restore: Any) -> None:
     begun(monkeypatch, Status.RUNNING)
-    assert [settles(restore, context(attempt)) for attempt in (1, 2)] == [22, 44]
+    assert [settles(restore, context(attempt)) for attempt in (1, 2)] == [24, 48]
 
 
 def test_without_a_scheduler_a_wait_ends_when_the_sandbox_is_ready(monkeypatch: pytest.MonkeyPatch, restore: Any) -> None:
