@@ -42,8 +42,8 @@ demo: setup-lab ## prove that backups come back: a lab, real restores, a readine
 test: setup ## every test except the full fault matrices, two at once (JOBS=1: one by one)
 	@$(PYTEST) $(SIDE_BY_SIDE) -m "not full"
 
-test-unit: setup ## the unit tests, in seconds
-	@$(PYTEST) -m "not full" tests/unit
+test-unit: setup ## the unit tests, in half a minute
+	@$(PYTEST) $(SIDE_BY_SIDE) -m "not full" tests/unit
 
 test-full: setup ## every test, with the full fault matrices
 	@$(PYTEST) $(SIDE_BY_SIDE)
