@@ -10,13 +10,11 @@ from airflow.sdk.exceptions import AirflowFailException
 
 @contextmanager
 def asked_of_a_person() -> Iterator[None]:
-    """Around what reads a form or the catalog: a wrong name, value or file ends the task, whatever its retries.
+    """Around what reads a form: a wrong name or value ends the task, whatever its retries.
 
-    What may be well at the next try (a ledger or a store that does not answer) passes.
+    What may be well at the next try passes: a ledger that does not answer, a catalog whose files are just being replaced.
     """
-    from include.catalog.errors import CatalogError
-
     try:
         yield
-    except (ValueError, LookupError, CatalogError) as error:
+    except (ValueError, LookupError) as error:
         raise AirflowFailException(str(error)) from error

@@ -159,8 +159,7 @@ def plan_sweeps() -> dict[str, list[dict[str, Any]]]:
     from include.recovery.requests import sweeps_by_cloud
 
     params, _, at = _requested()
-    with asked_of_a_person():
-        batches = sweeps_by_cloud(connection, params, at)
+    batches = sweeps_by_cloud(connection, params, at)
     return {cloud: batches.get(cloud, []) for cloud in VERIFY_OPERATORS}
 
 

@@ -6,6 +6,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.catalog.errors import CatalogError, Problem
+from include.ledger.model import LedgerUnreachable
 from include.recovery.plan import UnknownService
 
 
@@ -14,7 +15,6 @@ from include.recovery.plan import UnknownService
     [
         UnknownService("the catalog names no service 'bnak'; did you mean bank?"),
         LookupError("no lease 'x'; `drillyard ledger leases` lists the open ones"),
-        CatalogError([Problem("platform.yaml", 7, "tiers", "is no mapping")]),
     ],
 )
 def test_what_a_person_must_mend_fails_at_once_in_its_own_words(error: Exception) -> None:
@@ -25,9 +25,16 @@ def test_what_a_person_must_mend_fails_at_once_in_its_own_words(error: Exception
     assert str(failed.value) == str(error)
 
 
-def test_a_ledger_that_does_not_answer_is_asked_again() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        LedgerUnreachable("the ledger does not answer"),
+        CatalogError([Problem("platform.yaml", 7, "tiers", "is no mapping")]),
+    ],
+)
+def test_what_may_be_well_in_a_moment_is_tried_again(error: Exception) -> None:
+    """The files of a catalog are replaced while a night begins."""
     from drillyard.mending import asked_of_a_person
-    from include.ledger.model import LedgerUnreachable
 
-    with pytest.raises(LedgerUnreachable), asked_of_a_person():
-        raise LedgerUnreachable("the ledger does not answer")
+    with pytest.raises(type(error)), asked_of_a_person():
+        raise error
